@@ -1,0 +1,46 @@
+# Two commands do everything on a machine with only Python 3.11: `make demo` and `make test`.
+# Everything is installed into .venv, with the versions that constraints.txt pins.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REPORT ?= report
+
+.PHONY: help demo test lint wheel-test kill-matrix bench clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.installed ## Prove the reference gateway over three fake providers, all on loopback; leave a report
+	$(BIN)/routeproof demo --report $(REPORT)
+
+test: $(VENV)/.installed-dev wheel-test ## Run all tests, and the demo from the built wheel
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.installed-dev ## Format, lint, types, laws of import
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+wheel-test: $(VENV)/.installed-dev ## Build the wheel, install it alone, and run the demo from it
+	$(BIN)/python tests/wheel.py
+
+bench: $(VENV)/.installed-dev ## Print the ratios that the documentation claims
+	$(BIN)/python benchmarks/providers.py
+
+clean: ## Remove what was installed and made
+	rm -rf $(VENV) build dist $(REPORT)
+
+# pip's own version comes first: dependency groups need 25.1, and machines carry older ones.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	@touch $@

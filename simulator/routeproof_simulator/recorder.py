@@ -1,0 +1,139 @@
+"""One request through any HTTP client, and everything that came back, as an `Exchange`.
+
+The same function records over real sockets, over the simulated network and in process; only the client's transport and
+the clock differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import httpx2
+import trio
+
+from routeproof_spec.errors import LocalProtocolError
+from routeproof_spec.history import Ended, Exchange, Frame, Headers
+from routeproof_spec.marker import MARKER_HEADER
+from routeproof_spec.redaction import redact_headers
+
+BODY_BYTES_MAX: Final = 64 * 2**20
+
+LeaveWhen: TypeAlias = Callable[[bytearray], bool]
+
+# The HTTP client says only in words that the peer's orderly close came too soon; tests hold these two to real sockets.
+CUT_IN_BODY: Final = "peer closed connection without sending complete message body"
+CUT_BEFORE_HEAD: Final = "Server disconnected without sending a response"
+
+_UNFIT = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
+
+
+async def record(
+    client: httpx2.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    marker: str,
+    headers: Headers = (),
+    body: bytes = b"",
+    within: float = math.inf,
+    leave_after: float = math.inf,
+    leave_when: LeaveWhen | None = None,
+    body_bytes_max: int = BODY_BYTES_MAX,
+    now: Callable[[], float] = trio.current_time,
+) -> Exchange:
+    """Send one request and return the whole exchange, however it ended; what arrived is kept in every case.
+
+    The client waits *within* seconds for the end of the answer (then: timed out). It goes away on purpose after
+    *leave_after* seconds, as soon as *leave_when* says so of the body so far, or when the body passes *body_bytes_max*
+    bytes (then: left). *now* gives the seconds that are written down: give `time.monotonic` where the providers run in
+    another process. The marker is sent as a header beside *headers*. Raises `LocalProtocolError` for a request that
+    cannot be sent at all; a failure of the peer is data.
+    """
+    try:
+        request = client.build_request(method, url, headers=[*headers, (MARKER_HEADER, marker)], content=body)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise LocalProtocolError(f"{method} {url!r} cannot be sent: {error}") from error
+    taken = _Taken(now=now, leave_when=leave_when, body_bytes_max=body_bytes_max)
+    sent_at = now()
+    with trio.move_on_after(min(within, leave_after)) as bound:
+        await taken.receive(client, request)
+    if bound.cancelled_caught:
+        taken.ended = Ended.LEFT if leave_after < within else Ended.TIMED_OUT
+        taken.detail = f"no end after {min(within, leave_after):g} s"
+    return Exchange(
+        marker=marker,
+        method=method,
+        path=request.url.raw_path.decode("ascii"),
+        request_headers=redact_headers(_texts(request.headers.raw)),
+        request_body=body,
+        sent_at=sent_at,
+        status=taken.status,
+        headers=redact_headers(taken.headers),
+        head_at=taken.head_at,
+        frames=tuple(taken.frames),
+        ended_at=now(),
+        ended=taken.ended,
+        detail=taken.detail,
+    )
+
+
+@dataclass(kw_only=True)
+class _Taken:
+    """What has arrived so far; it outlives the cancellation of the transfer."""
+
+    now: Callable[[], float]
+    leave_when: LeaveWhen | None
+    body_bytes_max: int
+    status: int | None = None
+    headers: Headers = ()
+    head_at: float | None = None
+    frames: list[Frame] = field(default_factory=list[Frame])
+    body: bytearray = field(default_factory=bytearray)
+    ended: Ended = Ended.COMPLETE
+    detail: str = ""
+
+    async def receive(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
+        try:
+            response = await client.send(request, stream=True, follow_redirects=False)
+            self.head_at = self.now()
+            self.status = response.status_code
+            self.headers = _texts(response.headers.raw)
+            async with aclosing(response.aiter_raw()) as pieces:
+                async for piece in pieces:
+                    self.frames.append(Frame(at=self.now(), data=piece))
+                    self.body += piece
+                    if self._leaves():
+                        return
+        except _UNFIT as error:
+            raise LocalProtocolError(f"{request.method} {request.url} cannot be sent: {error}") from error
+        except httpx2.TransportError as error:
+            self.ended, self.detail = _ending(error), str(error) or type(error).__name__
+
+    def _leaves(self) -> bool:
+        if self.leave_when is not None and self.leave_when(self.body):
+            self.ended, self.detail = Ended.LEFT, f"left after {len(self.body)} bytes of the body"
+        elif len(self.body) > self.body_bytes_max:
+            self.ended, self.detail = Ended.LEFT, f"the body passed {self.body_bytes_max} bytes"
+        return self.ended is Ended.LEFT
+
+
+def _ending(error: httpx2.TransportError) -> Ended:
+    match error:
+        case httpx2.TimeoutException():
+            return Ended.TIMED_OUT
+        case httpx2.ConnectError():
+            return Ended.REFUSED
+        case httpx2.RemoteProtocolError():
+            return Ended.CUT if str(error).startswith((CUT_IN_BODY, CUT_BEFORE_HEAD)) else Ended.BROKEN
+        case httpx2.NetworkError():
+            return Ended.RESET
+        case _:
+            return Ended.BROKEN
+
+
+def _texts(raw: list[tuple[bytes, bytes]]) -> Headers:
+    return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw)
