@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -31,6 +30,19 @@ CUT_BEFORE_HEAD: Final = "Server disconnected without sending a response"
 _UNFIT = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a client stays: whichever limit is reached first ends the exchange."""
+
+    within: float = math.inf  #: seconds for the whole exchange; then it has timed out
+    leave_after: float = math.inf  #: seconds; then the client goes away on purpose
+    leave_when: LeaveWhen | None = None  # asked of the body so far after each piece; True: the client goes away
+    body_bytes_max: int = BODY_BYTES_MAX  # beyond it the client goes away, for nobody reads that much
+
+
+PATIENT: Final = Patience()
+
+
 async def record(
     client: httpx2.AsyncClient,
     method: str,
@@ -39,31 +51,27 @@ async def record(
     marker: str,
     headers: Headers = (),
     body: bytes = b"",
-    within: float = math.inf,
-    leave_after: float = math.inf,
-    leave_when: LeaveWhen | None = None,
-    body_bytes_max: int = BODY_BYTES_MAX,
+    patience: Patience = PATIENT,
     now: Callable[[], float] = trio.current_time,
 ) -> Exchange:
     """Send one request and return the whole exchange, however it ended; what arrived is kept in every case.
 
-    The client waits *within* seconds for the end of the answer (then: timed out). It goes away on purpose after
-    *leave_after* seconds, as soon as *leave_when* says so of the body so far, or when the body passes *body_bytes_max*
-    bytes (then: left). *now* gives the seconds that are written down: give `time.monotonic` where the providers run in
-    another process. The marker is sent as a header beside *headers*. Raises `LocalProtocolError` for a request that
-    cannot be sent at all; a failure of the peer is data.
+    *now* gives the seconds that are written down: give `time.monotonic` where the providers run in another process. The
+    marker is sent as a header beside *headers*. Raises `LocalProtocolError` for a request that cannot be sent at all; a
+    failure of the peer is data.
     """
     try:
         request = client.build_request(method, url, headers=[*headers, (MARKER_HEADER, marker)], content=body)
     except (httpx2.InvalidURL, ValueError) as error:
         raise LocalProtocolError(f"{method} {url!r} cannot be sent: {error}") from error
-    taken = _Taken(now=now, leave_when=leave_when, body_bytes_max=body_bytes_max)
+    taken = _Taken(now=now, patience=patience)
     sent_at = now()
-    with trio.move_on_after(min(within, leave_after)) as bound:
+    limit = min(patience.within, patience.leave_after)
+    with trio.move_on_after(limit) as taken.bound:
         await taken.receive(client, request)
-    if bound.cancelled_caught:
-        taken.ended = Ended.LEFT if leave_after < within else Ended.TIMED_OUT
-        taken.detail = f"no end after {min(within, leave_after):g} s"
+    if taken.bound.cancelled_caught and not taken.left:
+        taken.ended = Ended.LEFT if patience.leave_after < patience.within else Ended.TIMED_OUT
+        taken.detail = f"no end after {limit:g} s"
     return Exchange(
         marker=marker,
         method=method,
@@ -86,8 +94,8 @@ class _Taken:
     """What has arrived so far; it outlives the cancellation of the transfer."""
 
     now: Callable[[], float]
-    leave_when: LeaveWhen | None
-    body_bytes_max: int
+    patience: Patience
+    bound: trio.CancelScope = field(default_factory=trio.CancelScope)
     status: int | None = None
     headers: Headers = ()
     head_at: float | None = None
@@ -102,23 +110,33 @@ class _Taken:
             self.head_at = self.now()
             self.status = response.status_code
             self.headers = _texts(response.headers.raw)
-            async with aclosing(response.aiter_raw()) as pieces:
-                async for piece in pieces:
-                    self.frames.append(Frame(at=self.now(), data=piece))
-                    self.body += piece
-                    if self._leaves():
-                        return
+            async for piece in response.aiter_raw():
+                if not self.left:
+                    self._take(piece)
         except _UNFIT as error:
             raise LocalProtocolError(f"{request.method} {request.url} cannot be sent: {error}") from error
         except httpx2.TransportError as error:
-            self.ended, self.detail = _ending(error), str(error) or type(error).__name__
+            if not self.left:
+                self.ended, self.detail = _ending(error), str(error) or type(error).__name__
 
-    def _leaves(self) -> bool:
-        if self.leave_when is not None and self.leave_when(self.body):
-            self.ended, self.detail = Ended.LEFT, f"left after {len(self.body)} bytes of the body"
-        elif len(self.body) > self.body_bytes_max:
-            self.ended, self.detail = Ended.LEFT, f"the body passed {self.body_bytes_max} bytes"
+    @property
+    def left(self) -> bool:
         return self.ended is Ended.LEFT
+
+    def _take(self, piece: bytes) -> None:
+        self.frames.append(Frame(at=self.now(), data=piece))
+        self.body += piece
+        leave_when, body_bytes_max = self.patience.leave_when, self.patience.body_bytes_max
+        if leave_when is not None and leave_when(self.body):
+            self._leave(f"left after {len(self.body)} bytes of the body")
+        elif len(self.body) > body_bytes_max:
+            self._leave(f"the body passed {body_bytes_max} bytes")
+
+    def _leave(self, why: str) -> None:
+        # The HTTP client nests its generators. A cancelled read unwinds all of them now; leaving the loop would leave
+        # the inner ones, and with them the connection, to the garbage collector.
+        self.ended, self.detail = Ended.LEFT, why
+        self.bound.cancel()
 
 
 def _ending(error: httpx2.TransportError) -> Ended:

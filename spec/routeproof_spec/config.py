@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,6 +68,8 @@ def _config_error(message: str, tree: object, kind: object, file: str) -> Config
         key = _join(path, missing["field"])
         return ConfigError(file=file, key=key, found="nothing", wanted="this key, which is required")
     found = _at(tree, path)
+    if sentence.startswith("Invalid enum value"):
+        return ConfigError(file=file, key=path, found=repr(found), wanted=_members(path, kind))
     if expected := _EXPECTED.match(sentence):
         shown = repr(found) if found is not None else expected["found"] or "something else"
         return ConfigError(file=file, key=path, found=shown, wanted=expected["wanted"] + sentence[expected.end() :])
@@ -78,22 +81,34 @@ def _join(path: str, field: str) -> str:
 
 
 def _nearest(field: str, kind: object) -> str:
-    known = sorted(_field_names(kind, set()))
+    known = sorted({name for name, _ in _fields(kind, set())})
     near = difflib.get_close_matches(field, known, n=1)
     return f"'{near[0]}'" if near else "one of " + ", ".join(known)
 
 
-def _field_names(kind: object, seen: set[object]) -> set[str]:
-    """Return every key that may stand anywhere in a *kind*: enough to suggest the mend of a misspelling."""
-    args = getattr(kind, "__args__", ())
-    names: set[str] = set()
-    for arg in args:
-        names |= _field_names(arg, seen)
+def _members(path: str, kind: object) -> str:
+    field = re.findall(r"[^.\[\]]*[^.\[\]\d][^.\[\]]*", path)[-1:]
+    found = {
+        repr(member.value)
+        for name, enum in _fields(kind, set())
+        if [name] == field
+        for each in (enum, *getattr(enum, "__args__", ()))
+        if isinstance(each, type) and issubclass(each, Enum)
+        for member in each
+    }
+    return "one of " + ", ".join(sorted(found))
+
+
+def _fields(kind: object, seen: set[object]) -> set[tuple[str, object]]:
+    """Return every key that may stand anywhere in a *kind*, with its type: enough to suggest a mend."""
+    found: set[tuple[str, object]] = set()
+    for arg in getattr(kind, "__args__", ()):
+        found |= _fields(arg, seen)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in seen:
         seen.add(kind)
         for field in msgspec.structs.fields(kind):
-            names |= {field.encode_name} | _field_names(field.type, seen)
-    return names
+            found |= {(field.encode_name, field.type)} | _fields(field.type, seen)
+    return found
 
 
 def _at(tree: object, path: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,11 @@ import pytest
 
 from routeproof_spec.config import FILE_BYTES_MAX, parse_toml, read_toml
 from routeproof_spec.errors import ConfigError
+
+
+class Strategy(StrEnum):
+    COST = "cost"
+    LATENCY = "latency"
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -22,7 +28,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     keys: tuple[Key, ...] = ()
-    strategy: str = "cost"
+    strategy: Strategy | None = None
 
 
 @pytest.mark.parametrize(
@@ -32,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         (b"colour = 1", "settings.toml: colour: found an unknown key; wanted one of keys, name, rate, strategy"),
         (b'[[keys]]\nname = "a"\nrate = "fast"', "settings.toml: keys[0].rate: found 'fast'; wanted float"),
         (b"[[keys]]\nrate = 2", "settings.toml: keys[0].name: found nothing; wanted this key, which is required"),
+        (b'strategy = "cots"', "settings.toml: strategy: found 'cots'; wanted one of 'cost', 'latency'"),
         (b"keys = 3", "settings.toml: keys: found 3; wanted array"),
         (b"keys = [", "settings.toml: found Invalid value (at end of document); wanted valid TOML"),
         (b"keys = '\xff'", "settings.toml: byte 8: found bytes that are not UTF-8; wanted UTF-8"),
@@ -53,7 +60,7 @@ def test_a_rule_of_the_type_itself_names_its_place() -> None:
 def test_a_good_file_is_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_bytes(b'strategy = "latency"\n[[keys]]\nname = "a"\nrate = 2.5\n')
-    assert read_toml(path, Settings) == Settings(keys=(Key(name="a", rate=2.5),), strategy="latency")
+    assert read_toml(path, Settings) == Settings(keys=(Key(name="a", rate=2.5),), strategy=Strategy.LATENCY)
 
 
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""One check while it runs: what it is about, what it may use, and what it leaves behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import final
+
+import httpx2
+
+from routeproof_conformance.calibration import Calibration
+from routeproof_conformance.evidence import Evidence
+from routeproof_conformance.pools import Pools
+from routeproof_conformance.target import Target
+from routeproof_simulator.fleet_client import FleetClient
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What all checks of a run share: the target, its providers, and the seed."""
+
+    target: Target
+    seed: int
+    calibration: Calibration
+    pools: Pools
+    control_url: str | None = None  # of the fleet; None: the providers are not ours
+    secrets: dict[str, str] = field(default_factory=dict[str, str], repr=False)  # provider -> the gateway's key there
+
+
+@final
+@dataclass(kw_only=True)
+class Case:
+    """One check of a run; its clients live as long as `opened`."""
+
+    bench: Bench
+    name: str
+    requirements: tuple[str, ...]
+    evidence: Evidence = field(default_factory=Evidence)
+    rng: Random = field(default_factory=Random)
+    _client: httpx2.AsyncClient | None = None
+    _fleet: FleetClient | None = None
+
+    @property
+    def requirement(self) -> str:
+        """The id that an unreadable answer breaks: the check's first."""
+        return self.requirements[0] if self.requirements else "universal.gateway.alive"
+
+    @property
+    def client(self) -> httpx2.AsyncClient:
+        """The HTTP client, without retries, redirects or a proxy of the environment."""
+        assert self._client is not None, "a check's clients are used outside of the check"
+        return self._client
+
+    @property
+    def fleet(self) -> FleetClient | None:
+        """The providers' control, or None where they are not ours."""
+        return self._fleet
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Open the clients for the block; every provider is healed before and after it."""
+        limits = httpx2.Limits(max_connections=256, max_keepalive_connections=0)
+        transport = httpx2.AsyncHTTPTransport(retries=0, limits=limits, trust_env=False)
+        async with httpx2.AsyncClient(transport=transport, timeout=math.inf, trust_env=False) as self._client:
+            if self.bench.control_url is None:
+                yield
+                return
+            async with FleetClient(self.bench.control_url) as self._fleet:
+                await self._fleet.heal()
+                try:
+                    yield
+                finally:
+                    await self._fleet.heal()

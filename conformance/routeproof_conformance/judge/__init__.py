@@ -1,0 +1,1 @@
+"""The judge: pure functions from what both sides recorded to what it amounts to."""

@@ -1,0 +1,51 @@
+"""Model names that several providers offer. Each is handed out once, for what a gateway learned of one stays with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import final
+
+from routeproof_conformance.judge.outcome import NotDeclared
+from routeproof_conformance.target import PoolTable
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A model name and the providers that offer it; *strategy* is the one it is bound to, or `any`."""
+
+    model: str
+    providers: tuple[str, ...]
+    cheapest_first: tuple[str, ...]
+    strategy: str
+
+
+@final
+class Pools:
+    """The pools of a target that no check of the run has used yet."""
+
+    def __init__(self, tables: Iterable[PoolTable]) -> None:
+        self._fresh = [(table, name) for table in tables for name in table.names]
+
+    def take(self, *, strategy: str = "any", size: int = 2, operation: str = "chat", priced: bool = False) -> Pool:
+        """Return a fresh pool of at least *size* providers; raise `NotDeclared` where none is left.
+
+        A pool that is bound to another strategy does not fit; one of the exact size comes before a larger one. With
+        *priced* its order of cost must be declared.
+        """
+        fits = [
+            (len(table.providers), index)
+            for index, (table, _) in enumerate(self._fresh)
+            if table.strategy in ("any", strategy)
+            and len(table.providers) >= size
+            and operation in table.operations
+            and (not priced or table.cheapest_first)
+        ]
+        if not fits:
+            wanted = f"a fresh pool of {size} providers for {strategy} and {operation}"
+            raise NotDeclared(f"the target file has no {wanted} left: add names to [[models.pools]]")
+        table, name = self._fresh.pop(min(fits)[1])
+        return Pool(
+            model=name, providers=table.providers, cheapest_first=table.cheapest_first, strategy=table.strategy
+        )

@@ -1,0 +1,130 @@
+"""Statistical checks: whom the gateway chooses, judged by the providers' journals, first attempts only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, final
+
+from routeproof_conformance.ask import Ask
+from routeproof_conformance.case import Case
+from routeproof_conformance.evidence import Statistic
+from routeproof_conformance.expect import Expect
+from routeproof_conformance.gateway import Gateway
+from routeproof_conformance.judge import preference, rotation
+from routeproof_conformance.judge.outcome import NotTestable
+from routeproof_conformance.judge.preference import Decision
+from routeproof_conformance.pools import Pool
+
+#: Requests for each provider of a rotation: a random choice then passes with less than 1e-6.
+ROUNDS: Final = 8
+#: Requests for each worker of a rotation that several workers share.
+ROUNDS_SHARED: Final = 60
+
+
+@final
+class Trials:
+    """Ask the same many times and judge the choices."""
+
+    def __init__(self, case: Case, gateway: Gateway) -> None:
+        self._case = case
+        self._gateway = gateway
+        self._stats = case.bench.target.stats
+        self._routing = case.bench.target.routing
+
+    async def choices(self, ask: Ask, n: int) -> tuple[str, ...]:
+        """Return the providers of the first attempts of *n* successive requests; `Violation` if one was not sent on."""
+        chosen: list[str] = []
+        for _ in range(n):
+            seen = await self._gateway.send(ask)
+            self._expect(seen.first is not None, expected="a request that reaches a provider", actual=seen.said)
+            chosen.append(seen.first or "")
+        return tuple(chosen)
+
+    async def warm_up(self, ask: Ask) -> None:
+        """Send the requests that the gateway declares to need before a learned preference shows."""
+        await self.choices(ask, self._routing.warm_up)
+
+    async def prefers(self, ask: Ask, provider: str, *, among: Sequence[str], requirement: str | None = None) -> None:
+        """Judge one request after the other until it is decided whether the gateway prefers *provider*."""
+        test = preference.plan(
+            exploration=self._routing.exploration,
+            providers=len(among),
+            alpha=self._stats.alpha,
+            beta=self._stats.beta,
+        )
+        chosen: list[str] = []
+        decision = Decision.UNDECIDED
+        while decision is Decision.UNDECIDED and len(chosen) < self._stats.requests_max:
+            chosen += await self.choices(ask, 1)
+            hits = chosen.count(provider)
+            decision = test.decide(hits=hits, misses=len(chosen) - hits)
+        self._record_preference(test, provider, chosen, decision)
+        share = f"{chosen.count(provider)} of {len(chosen)} first attempts ({_counted(chosen)})"
+        if decision is Decision.UNDECIDED:
+            raise NotTestable(f"undecided after {len(chosen)} requests whether {provider} is preferred: {share}")
+        expected = f"{provider} preferred, in all but {test.p0:.0%} of the requests"
+        self._bound(requirement)(decision is Decision.HELD, expected=expected, actual=share)
+
+    async def rotates(self, ask: Ask, pool: Pool, *, requirement: str | None = None) -> None:
+        """Judge whether successive requests go round the providers of *pool*, exactly."""
+        workers, size = self._routing.workers, len(pool.providers)
+        expect = self._bound(requirement)
+        if workers == 1:
+            chosen = await self.choices(ask, ROUNDS * size)
+            start = rotation.broken_window(chosen, pool.providers)
+            self._record_rotation(pool, chosen, is_held=start is None)
+            window = " → ".join(chosen[start or 0 :][:size])
+            expect(start is None, expected=f"{size} different providers in every {size} requests", actual=window)
+            return
+        chosen = await self.choices(ask, ROUNDS_SHARED * workers)
+        stray = rotation.uneven(chosen, pool.providers, workers=workers)
+        self._record_rotation(pool, chosen, is_held=stray is None)
+        expect(stray is None, expected=f"an even share, as {workers} rotations give it", actual=_counted(chosen))
+
+    @property
+    def _expect(self) -> Expect:
+        return Expect(self._case)
+
+    def _bound(self, requirement: str | None) -> Expect:
+        return Expect(self._case, requirement)
+
+    def _record_preference(
+        self, test: preference.Plan, provider: str, chosen: Sequence[str], decision: Decision
+    ) -> None:
+        self._case.evidence.statistics.append(
+            Statistic(
+                test="preference",
+                question=f"is {provider} preferred? (misses: {test.p0:.2f} if so, {test.p1:.2f} if blind)",
+                alpha=test.alpha,
+                beta=test.beta,
+                n=len(chosen),
+                seen=_counted(chosen),
+                decision=decision,
+                power=preference.power(test, misses=test.p1, n=self._stats.requests_max),
+            )
+        )
+
+    def _record_rotation(self, pool: Pool, chosen: Sequence[str], *, is_held: bool) -> None:
+        workers, size, n = self._routing.workers, len(pool.providers), len(chosen)
+        if workers == 1:
+            test, missed = "rotation", rotation.windows_missed(providers=size, requests=n)
+        else:
+            test = f"rotation of {workers} workers"
+            missed = rotation.uneven_missed(providers=size, requests=n, workers=workers)
+        self._case.evidence.statistics.append(
+            Statistic(
+                test=test,
+                question=f"does {pool.model} go round {size} providers? (else: a random choice)",
+                alpha=0.0,
+                beta=missed,
+                n=n,
+                seen=_counted(chosen),
+                decision=Decision.HELD if is_held else Decision.BROKEN,
+                power=1 - missed,
+            )
+        )
+
+
+def _counted(chosen: Sequence[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(Counter(chosen).items())) or "none"

@@ -1,0 +1,209 @@
+"""The gateway as an ASGI app: each operation of the contract is bound to its handler by id.
+
+A handler checks what costs least first: the key, the headers, the body, the key's limits; only then it routes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from types import MappingProxyType
+from typing import Final, final
+
+import httpx2
+import msgspec
+from quart import Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from routeproof_reference_server.asgi import Gateway, visit
+from routeproof_reference_server.auth import Caller, KeyRing
+from routeproof_reference_server.config import GatewayConfig, ModelConfig
+from routeproof_reference_server.errors import GatewayError
+from routeproof_reference_server.headers import FALLBACK, REQUEST_ID, STRATEGY, asked_fallback, asked_strategy
+from routeproof_reference_server.relay import Asked, Relay
+from routeproof_reference_server.routing import Capability, Catalogue, Deployment, Listed, Memory, Model, Router
+from routeproof_reference_server.seams import Ledger, Limits, NoLedger, NoLimits
+from routeproof_reference_server.upstream import EVENT_STREAM, JSON, Upstream
+from routeproof_reference_server.validation import BodyReader
+from routeproof_spec.contract import Operation, load_contract
+
+_CONTRACT = load_contract()
+
+INFERENCE: Final[Mapping[str, Capability]] = MappingProxyType(
+    {
+        "createChatCompletion": Capability.CHAT,
+        "createCompletion": Capability.COMPLETIONS,
+        "createEmbedding": Capability.EMBEDDINGS,
+    }
+)
+
+# What Quart and Werkzeug refuse on their own, by status.
+_REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
+    {404: "path_not_found", 405: "method_not_allowed", 413: "payload_too_large", 500: "internal_error"}
+)
+
+
+def create_app(
+    config: GatewayConfig,
+    *,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    rng: Random | None = None,
+    wall: Callable[[], float] = time.time,
+    limits: Limits | None = None,
+    ledger: Ledger | None = None,
+) -> Gateway:
+    """Return the gateway that *config* describes.
+
+    Chance comes from *rng* and Unix time from *wall*; all other time is Trio's. *transport* reaches the providers; the
+    default dials them, and the app closes it when its server shuts down.
+    """
+    chance = rng or Random()
+    transport = transport or _dialling(config)
+    routing = config.routing
+    memory = Memory(half_life=routing.half_life, forget_after=routing.forget_after, cooldown=routing.cooldown)
+    catalogue = Catalogue(tuple(map(_model, config.models)))
+    router = Router(catalogue, memory, default_strategy=routing.default_strategy)
+    upstream = Upstream(transport, config.providers, config.timeouts, wall=wall)
+    handlers = _Handlers(
+        keys=KeyRing(config.keys),
+        catalogue=catalogue,
+        relay=Relay(router, upstream, ledger or NoLedger(), chance),
+        limits=limits or NoLimits(),
+        wall=wall,
+    )
+    app = Gateway(chance)
+    app.config.update(
+        RESPONSE_TIMEOUT=None,  # deadlines are per attempt; a stream may be long
+        BODY_TIMEOUT=None,
+        MAX_CONTENT_LENGTH=config.server.body_bytes_max or _CONTRACT.limits.body_bytes_max,
+    )
+    handlers.bind(app)
+    app.after_serving(transport.aclose)
+    return app
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Handlers:
+    keys: KeyRing
+    catalogue: Catalogue
+    relay: Relay
+    limits: Limits
+    wall: Callable[[], float]
+
+    def bind(self, app: Gateway) -> None:
+        """Give every operation of the contract its handler, and every error its envelope."""
+        bound: dict[str, Callable[..., Awaitable[Response]]] = {
+            "listModels": self.list_models,
+            "retrieveModel": self.retrieve_model,
+        }
+        for id_, capability in INFERENCE.items():
+            operation = _CONTRACT.operations[id_]
+            bound[id_] = partial(self.infer, operation, capability, BodyReader(operation))
+        for operation in _CONTRACT.operations.values():
+            # A model id may hold a slash, so the parameter takes all that is left of the path.
+            path = _CONTRACT.prefix + operation.path.replace("{model}", "<path:model>")
+            handler = bound[operation.id]
+            app.add_url_rule(path, operation.id, handler, methods=[operation.method], provide_automatic_options=False)
+        app.register_error_handler(GatewayError, _told)
+        app.register_error_handler(HTTPException, _refused)
+        app.after_request(_named)
+
+    async def infer(self, operation: Operation, capability: Capability, reader: BodyReader) -> Response:
+        """Answer with the help of a provider."""
+        caller = self._caller()
+        strategy = asked_strategy(request.headers.getlist(STRATEGY))
+        fallback = asked_fallback(request.headers.getlist(FALLBACK))
+        body = reader.read(await request.get_data(), strategy_is_given=strategy is not None)
+        self.limits.admit(caller, body, self.wall())
+        asked = Asked(
+            operation=operation,
+            capability=capability,
+            caller=caller,
+            body=body,
+            strategy=strategy,
+            fallback=fallback,
+            began=visit().began,
+        )
+        answer = await self.relay.answer(asked, visit().stack)
+        if isinstance(answer.body, bytes):
+            return Response(answer.body, 200, answer.headers, content_type=JSON)
+        headers = {**answer.headers, "Cache-Control": "no-cache"}
+        return Response(answer.body, 200, headers, content_type=EVENT_STREAM)
+
+    async def list_models(self) -> Response:
+        """List what the key may use."""
+        listed = self.catalogue.listed(self._caller().restriction)
+        return _json({"object": "list", "data": [_entry(each) for each in listed]})
+
+    async def retrieve_model(self, model: str) -> Response:
+        """Describe one model that the key may use."""
+        for each in self.catalogue.listed(self._caller().restriction):
+            if each.id == model:
+                return _json(_entry(each))
+        raise GatewayError("model_not_found", f"There is no model '{model}' here.", param="model")
+
+    def _caller(self) -> Caller:
+        return self.keys.caller(request.headers.getlist("Authorization"), self.wall())
+
+
+async def _told(error: GatewayError) -> Response:
+    return Response(error.envelope(), error.status, dict(error.headers), content_type=JSON)
+
+
+async def _refused(error: HTTPException) -> Response:
+    headers = {}
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return await _told(GatewayError(_REFUSALS.get(error.code or 500, "malformed_request"), headers=headers))
+
+
+async def _named(response: Response) -> Response:
+    response.headers[REQUEST_ID] = visit().id
+    return response
+
+
+def _json(tree: object) -> Response:
+    return Response(msgspec.json.encode(tree), 200, content_type=JSON)
+
+
+def _entry(listed: Listed) -> dict[str, object]:
+    model = listed.model
+    return {
+        "id": listed.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by,
+        "context_window": model.context_window,
+        "capabilities": {each.value: each in model.capabilities for each in Capability},
+    }
+
+
+def _model(config: ModelConfig) -> Model:
+    able = config.capabilities
+    return Model(
+        name=config.name,
+        owned_by=config.owned_by,
+        context_window=config.context_window,
+        capabilities=frozenset(each for each in Capability if getattr(able, each.value)),
+        deployments=tuple(
+            Deployment(
+                model=config.name,
+                provider=each.provider,
+                upstream_model=each.model or config.name,
+                price=each.prompt_price + each.completion_price,
+            )
+            for each in config.deployments
+        ),
+        tier=config.tier,
+        created=config.created,
+    )
+
+
+def _dialling(config: GatewayConfig) -> httpx2.AsyncHTTPTransport:
+    most = config.server.connections_max
+    limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
+    return httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)

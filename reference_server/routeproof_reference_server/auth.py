@@ -1,0 +1,58 @@
+"""Whose key a request bears (RFC 6750), without ever holding a key: hashes are compared, in constant time."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from routeproof_reference_server.config import KeyConfig
+from routeproof_reference_server.errors import GatewayError
+from routeproof_reference_server.headers import CHALLENGE
+from routeproof_reference_server.routing.catalogue import Restriction
+
+# One scheme, in any letter case, one blank or more, one token of visible characters (RFC 9110, 11.1 and 11.4).
+_BEARER = re.compile(r"bearer +([\x21-\x7e]+) *", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A valid key: its name, for limits and billing, and what it may use."""
+
+    key: str
+    restriction: Restriction
+
+
+class KeyRing:
+    """The keys that the operator has issued."""
+
+    def __init__(self, keys: Sequence[KeyConfig]) -> None:
+        self._keys = [(bytes.fromhex(key.sha256 or ""), key, _caller(key)) for key in keys]
+
+    def caller(self, authorization: Sequence[str], now: float) -> Caller:
+        """Return whose key the values of the Authorization header hold at *now* (Unix seconds).
+
+        Raises `GatewayError` (401), the same for every reason: a stranger learns nothing.
+        """
+        match = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
+        if match is None:
+            raise _refused("")
+        digest = hashlib.sha256(match[1].encode()).digest()
+        # Every key is compared, so that the time taken does not tell which one was near.
+        found = [entry for entry in self._keys if hmac.compare_digest(entry[0], digest)]
+        for _, key, caller in found:
+            if not key.revoked and (key.expires_at is None or now < key.expires_at.timestamp()):
+                return caller
+        raise _refused(' error="invalid_token"')
+
+
+def _caller(key: KeyConfig) -> Caller:
+    models = None if key.models is None else frozenset(key.models)
+    providers = None if key.providers is None else frozenset(key.providers)
+    return Caller(key=key.name, restriction=Restriction(models=models, providers=providers))
+
+
+def _refused(detail: str) -> GatewayError:
+    return GatewayError("invalid_api_key", headers={CHALLENGE: f"Bearer{detail}"})

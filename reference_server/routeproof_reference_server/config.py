@@ -1,0 +1,192 @@
+"""What an operator decides: one frozen tree, read from TOML, complete and free of contradiction once it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+
+from routeproof_reference_server.routing.strategy import Strategy
+from routeproof_spec.config import read_toml
+from routeproof_spec.errors import ConfigError
+
+DEFAULT_FILE: Final = Path(__file__).with_name("gateway.toml")
+
+AUTO: Final = "auto"
+
+_Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=128)]
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
+_Price: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
+_Port: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+_Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+_Digest: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+_BaseUrl: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?/v1$")]
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the gateway listens, and how much it takes in."""
+
+    host: str = "127.0.0.1"
+    port: _Port = 8700
+    backlog: _Count = 2048  # hypercorn's 100 lets a burst of connections drift by seconds
+    connections_max: _Count = 1000  # to all providers together
+    body_bytes_max: _Count | None = None  # None: the contract's limit
+
+
+class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a provider is chosen where the client does not say, and how long an observation counts."""
+
+    default_strategy: Strategy = Strategy.COST
+    half_life: _Seconds = 10.0  #: seconds after which an observation weighs half
+    forget_after: _Seconds = 30.0  #: seconds after which an observation is none
+    cooldown: _Seconds = 5.0  #: seconds during which a provider that failed is tried last
+
+
+class TimeoutsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long one attempt may take, in seconds; a request takes at most its number of attempts times `total`."""
+
+    connect: _Seconds = 5.0  # what httpx waits
+    first_byte: _Seconds = 60.0  # to the answer's head, or to a stream's first event
+    idle: _Seconds = 60.0  # between two pieces of a body, or two events of a stream
+    total: _Seconds = 600.0  # what the official OpenAI clients wait
+
+
+class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One model API and the gateway's own key there."""
+
+    name: _Name
+    base_url: _BaseUrl
+    api_key: str = ""
+    api_key_env: str = ""
+
+
+class CapabilitiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model can be asked for."""
+
+    chat: bool = False
+    completions: bool = False
+    embeddings: bool = False
+
+
+class DeploymentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One provider of a model: its own name for it and its prices, in USD for a million tokens."""
+
+    provider: str
+    model: str = ""  # empty: the name is the same there
+    prompt_price: _Price = 0.0
+    completion_price: _Price = 0.0
+
+
+class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model that clients may ask for, with all that offer it."""
+
+    name: _Name
+    owned_by: str
+    context_window: _Count
+    capabilities: CapabilitiesConfig
+    deployments: Annotated[tuple[DeploymentConfig, ...], msgspec.Meta(min_length=1)]
+    tier: _Name | None = None
+    created: int = 0  #: Unix seconds
+
+
+class KeyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A client's key, of which only the hash is kept, and what it may use; None: everything."""
+
+    name: str
+    sha256: _Digest | None = None
+    key_env: str = ""
+    expires_at: _Instant | None = None
+    revoked: bool = False
+    models: tuple[str, ...] | None = None
+    providers: tuple[str, ...] | None = None
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that an operator decides."""
+
+    providers: Annotated[tuple[ProviderConfig, ...], msgspec.Meta(min_length=1)]
+    models: Annotated[tuple[ModelConfig, ...], msgspec.Meta(min_length=1)]
+    keys: tuple[KeyConfig, ...] = ()
+    server: ServerConfig = ServerConfig()
+    routing: RoutingConfig = RoutingConfig()
+    timeouts: TimeoutsConfig = TimeoutsConfig()
+
+    def __post_init__(self) -> None:
+        """Refuse names that contradict one another; raises `ValueError`."""
+        _refuse_twice("provider", (each.name for each in self.providers))
+        _refuse_twice("model", (each.name for each in self.models))
+        _refuse_twice("key", (each.name for each in self.keys))
+        names = {each.name for each in self.models}
+        tiers = {each.tier for each in self.models if each.tier is not None}
+        if taken := sorted(names & (tiers | {AUTO})):
+            raise ValueError(f"a model name that is no tier and not '{AUTO}', unlike {', '.join(taken)}")
+        providers = {each.name for each in self.providers}
+        for model in self.models:
+            _refuse_twice(f"provider of model {model.name}", (each.provider for each in model.deployments))
+            _refuse_unknown(f"provider of model {model.name}", (each.provider for each in model.deployments), providers)
+        for key in self.keys:
+            _refuse_unknown(f"model of key {key.name}", key.models or (), names)
+            _refuse_unknown(f"provider of key {key.name}", key.providers or (), providers)
+
+
+def load_config(path: Path = DEFAULT_FILE, *, environ: Mapping[str, str]) -> GatewayConfig:
+    """Return the configuration in *path* with every secret that it names taken from *environ*.
+
+    Raises `ConfigError` where the file is wrong or a variable is missing.
+    """
+    config = read_toml(path, GatewayConfig)
+    providers = tuple(
+        msgspec.structs.replace(
+            each, api_key=_secret(path, f"providers.{each.name}.api_key", each.api_key, each.api_key_env, environ)
+        )
+        for each in config.providers
+    )
+    return msgspec.structs.replace(
+        config, providers=providers, keys=tuple(_hashed(path, each, environ) for each in config.keys)
+    )
+
+
+def _hashed(path: Path, key: KeyConfig, environ: Mapping[str, str]) -> KeyConfig:
+    if key.sha256 is not None and not key.key_env:
+        return key
+    if key.sha256 is not None:
+        raise _both(path, f"keys.{key.name}.sha256")
+    plain = _secret(path, f"keys.{key.name}.sha256", "", key.key_env, environ)
+    return msgspec.structs.replace(key, sha256=hashlib.sha256(plain.encode()).hexdigest())
+
+
+def _secret(path: Path, place: str, value: str, variable: str, environ: Mapping[str, str]) -> str:
+    if value and variable:
+        raise _both(path, place)
+    if value:
+        return value
+    if not variable:
+        raise ConfigError(file=path, key=place, found="nothing", wanted="this key, or the name of a variable")
+    if not environ.get(variable):
+        raise ConfigError(
+            file=path, key=place, found=f"no variable {variable}", wanted=f"{variable} in the environment"
+        )
+    return environ[variable]
+
+
+def _both(path: Path, place: str) -> ConfigError:
+    return ConfigError(file=path, key=place, found="a value and the name of a variable", wanted="one of the two")
+
+
+def _refuse_twice(kind: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"each {kind} once, but {name} stands twice")
+        seen.add(name)
+
+
+def _refuse_unknown(kind: str, names: Iterable[str], known: set[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"a {kind} out of {', '.join(sorted(known))}, not {name}")

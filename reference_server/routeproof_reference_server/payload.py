@@ -1,0 +1,139 @@
+"""What providers answer, read as far as the gateway must know it; all else passes through byte for byte.
+
+Three things are the gateway's own in an answer: its `id`, its `model`, and that both and `created` stay the same
+throughout a stream. Nothing that a provider left out is invented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias, final
+
+import msgspec
+
+from routeproof_reference_server.routing.catalogue import Capability
+from routeproof_spec.sse import DONE, Event
+
+Fields: TypeAlias = dict[str, msgspec.Raw]
+
+ID_PREFIXES: Final[Mapping[Capability, str]] = {Capability.CHAT: "chatcmpl-th-", Capability.COMPLETIONS: "cmpl-th-"}
+
+
+@final
+class Unpromised(Exception):
+    """What the provider sent is not what was asked for; the text says why, in the provider's words where it has any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What the gateway writes into an answer; an embedding answer has no id."""
+
+    model: str
+    id: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    finish_reason: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    error: msgspec.Raw = msgspec.Raw(b"null")
+    object: str | None = None
+    choices: list[_Choice] | None = None
+    data: list[msgspec.Raw] | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+_FIELDS = msgspec.json.Decoder(Fields)
+_NULL = b"null"
+
+
+def labelled_answer(data: bytes, capability: Capability, label: Label) -> tuple[bytes, msgspec.Raw | None]:
+    """Return a whole answer under the gateway's *label*, and its `usage`; raise `Unpromised` where it is none."""
+    try:
+        data.decode("utf-8")
+        answer, fields = _ANSWER.decode(data), _FIELDS.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unpromised(f"its answer cannot be read ({error})") from error
+    if _is_error(answer):
+        raise Unpromised(error_text(data))
+    if not (answer.data if capability is Capability.EMBEDDINGS else answer.choices):
+        raise Unpromised("its answer is empty")
+    return msgspec.json.encode(_labelled(fields, label)), fields.get("usage")
+
+
+@final
+class ChunkReader:
+    """Reads the events of one stream in order."""
+
+    def __init__(self, label: Label) -> None:
+        self._label = label
+        self._created: msgspec.Raw | None = None
+        self._open: set[int] = set()  # choices that have begun and not finished
+        self._finished: set[int] = set()
+        self.usage: msgspec.Raw | None = None
+
+    def read(self, event: Event) -> bytes | None:
+        """Return *event* as the client gets it, or None for the end; raise `Unpromised` for what no stream may hold."""
+        if event.data == DONE:
+            if self._open or not self._finished:
+                raise Unpromised("its stream ended without a finish reason")
+            return None
+        data = event.data.encode()
+        try:
+            chunk, fields = _ANSWER.decode(data), _FIELDS.decode(data)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Unpromised(f"an event of its stream cannot be read ({error})") from error
+        if event.type == "error" or _is_error(chunk):
+            raise Unpromised(error_text(data))
+        if chunk.choices is None:
+            raise Unpromised("an event of its stream is not a chunk")
+        self._follow(chunk.choices)
+        self.usage = fields.get("usage", self.usage)
+        return self._written(fields)
+
+    def _follow(self, choices: list[_Choice]) -> None:
+        for choice in choices:
+            if choice.finish_reason is not None:
+                self._finished.add(choice.index)
+                self._open.discard(choice.index)
+            elif choice.index not in self._finished:
+                self._open.add(choice.index)
+
+    def _written(self, fields: Fields) -> bytes:
+        if self._created is None:
+            self._created = fields.get("created")
+        if self._created is not None:
+            fields["created"] = self._created
+        data = msgspec.json.encode(_labelled(fields, self._label))
+        if b"\n" in data:  # legal in JSON, but it would break the event
+            data = msgspec.json.format(data, indent=-1)
+        return b"data: %b\n\n" % data
+
+
+def error_text(data: bytes) -> str:
+    """Return the text of a provider's error body, whatever its shape; empty where it has none for people.
+
+    OpenAI, Anthropic and Gemini put it into `error.message`, vLLM into `message`, some frameworks into `detail`.
+    """
+    try:
+        tree = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        text = data.decode("utf-8", "replace").strip()
+        return "" if text.startswith("<") else text  # a page of HTML is for browsers
+    match tree:
+        case {"error": {"message": str(text)}} | {"error": str(text)} | {"message": str(text)} | {"detail": str(text)}:
+            return text
+        case _:
+            return ""
+
+
+def _is_error(answer: _Answer) -> bool:
+    return bytes(answer.error) != _NULL or answer.object == "error"
+
+
+def _labelled(fields: Fields, label: Label) -> dict[str, object]:
+    named: dict[str, object] = {**fields, "model": label.model}
+    return named if label.id is None else {**named, "id": label.id}

@@ -1,0 +1,149 @@
+"""Drives one request along its route: attempts, fallback, and the one answer that comes of it.
+
+Nothing goes to the client before a provider has kept its promise: a whole answer is complete, a stream's first event has
+come and is no error. From the first byte of a stream on there is no way back: if it breaks, its end is an error event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from random import Random
+from typing import final
+
+import trio
+
+from routeproof_reference_server.auth import Caller
+from routeproof_reference_server.errors import GatewayError
+from routeproof_reference_server.headers import RETRY_AFTER, told_route
+from routeproof_reference_server.payload import ID_PREFIXES, Label
+from routeproof_reference_server.routing import (
+    Answered,
+    Ask,
+    Capability,
+    Deployment,
+    Exhausted,
+    Left,
+    Rejected,
+    Route,
+    Router,
+    Strategy,
+    Try,
+    Unknown,
+)
+from routeproof_reference_server.seams import Ledger
+from routeproof_reference_server.upstream import Call, Ended, Stream, Upstream, Whole
+from routeproof_reference_server.validation import Body
+from routeproof_spec.contract import Operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request that has passed every check."""
+
+    operation: Operation
+    capability: Capability
+    caller: Caller
+    body: Body
+    strategy: Strategy | None
+    fallback: tuple[str, ...]
+    began: float  #: seconds on Trio's clock
+
+    def ask(self) -> Ask:
+        """Return what of it matters for routing."""
+        return Ask(
+            capability=self.capability,
+            model=self.body.model,
+            strategy=self.strategy,
+            fallback=self.fallback,
+            restriction=self.caller.restriction,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the client gets: headers, and a whole body or a stream of pieces."""
+
+    headers: dict[str, str]
+    body: bytes | AsyncGenerator[bytes, None]
+
+
+@final
+class Relay:
+    """Answers requests with the help of providers."""
+
+    def __init__(self, router: Router, upstream: Upstream, ledger: Ledger, rng: Random) -> None:
+        self._router = router
+        self._upstream = upstream
+        self._ledger = ledger
+        self._rng = rng
+
+    async def answer(self, asked: Asked, stack: AsyncExitStack) -> Answer:
+        """Return the answer; a streamed one lives as long as *stack*. Raises `GatewayError` where there is none."""
+        route = self._router.open(asked.ask())
+        stack.callback(_abandon, route)
+        while True:
+            step = route.next(trio.current_time())
+            if not isinstance(step, Try):
+                raise _refusal(step, route, asked)
+            result = await self._attempt(asked, step.deployment, stack)
+            if isinstance(result, Whole | Stream):
+                route.told(Answered(latency=result.latency), trio.current_time())
+                return self._served(asked, step.deployment, route, result)
+            route.told(result, trio.current_time())
+
+    async def _attempt(self, asked: Asked, deployment: Deployment, stack: AsyncExitStack) -> Whole | Stream | Ended:
+        prefix = ID_PREFIXES.get(asked.capability)
+        call = Call(
+            provider=deployment.provider,
+            path=asked.operation.path,
+            capability=asked.capability,
+            body=asked.body.addressed_to(deployment.upstream_model),
+            label=Label(model=deployment.model, id=prefix and f"{prefix}{self._rng.getrandbits(96):024x}"),
+        )
+        if asked.body.stream:
+            return await self._upstream.stream(call, stack)
+        return await self._upstream.whole(call)
+
+    def _served(self, asked: Asked, deployment: Deployment, route: Route, result: Whole | Stream) -> Answer:
+        headers = told_route(deployment.provider, trio.current_time() - asked.began)
+        if isinstance(result, Whole):
+            self._ledger.served(asked.caller, deployment, result.usage)
+            return Answer(headers=headers, body=result.body)
+        return Answer(headers=headers, body=self._streamed(asked, deployment, route, result))
+
+    async def _streamed(
+        self, asked: Asked, deployment: Deployment, route: Route, stream: Stream
+    ) -> AsyncGenerator[bytes, None]:
+        piece: bytes | Ended | None = stream.first
+        while isinstance(piece, bytes):
+            yield piece
+            piece = await stream.next()
+        if piece is None:
+            self._ledger.served(asked.caller, deployment, stream.usage)
+            return
+        route.told(piece, trio.current_time())
+        error = GatewayError("provider_unavailable", f"The answer broke off at {deployment.provider}: {piece.message}.")
+        yield b"data: %b\n\n" % error.envelope()
+
+
+def _abandon(route: Route) -> None:
+    """The request is over. Where an attempt was still under way, the client has gone."""
+    if route.is_trying:
+        route.told(Left(), trio.current_time())
+
+
+def _refusal(end: Unknown | Rejected | Exhausted, route: Route, asked: Asked) -> GatewayError:
+    if isinstance(end, Unknown):
+        return GatewayError("model_not_found", f"There is no model '{end.name}' here.", param="model")
+    tried = route.tried
+    headers = told_route(tried[-1].provider, trio.current_time() - asked.began)
+    if isinstance(end, Rejected):
+        text = end.message or f"The provider refused the request with {end.status}."
+        return GatewayError("provider_rejected", text, status=end.status, headers=headers)
+    if end.retry_after is not None:
+        headers[RETRY_AFTER] = str(end.retry_after)
+    told = "; ".join(f"{place.provider}: {each.message}" for place, each in zip(tried, end.attempts, strict=True))
+    row = "rate_limit_exceeded" if end.status == 429 else "provider_unavailable"
+    return GatewayError(row, f"No provider could answer ({told}).", headers=headers)

@@ -1,0 +1,295 @@
+"""One attempt at one provider: what is sent, how long it may take, and what became of it, as data.
+
+Every deadline is Trio's own and spans what it bounds, so that none starts anew with each byte that drips in. Nothing of
+the client's head is handed on, its key least of all: what it wants stands in the body.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence, Set
+from contextlib import AsyncExitStack, aclosing, contextmanager
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias, final
+
+import httpx2
+import msgspec
+import trio
+
+from routeproof_reference_server.config import ProviderConfig, TimeoutsConfig
+from routeproof_reference_server.payload import ChunkReader, Label, Unpromised, error_text, labelled_answer
+from routeproof_reference_server.retry_after import retry_after
+from routeproof_reference_server.routing.catalogue import Capability
+from routeproof_reference_server.routing.outcome import Blame, Cause, Failed, Rejected, blame
+from routeproof_reference_server.scrub import Scrubber
+from routeproof_spec.contract import load_contract
+from routeproof_spec.errors import RemoteProtocolError
+from routeproof_spec.sse import SSEDecoder
+
+LIMITS: Final = load_contract().limits
+RELAYED: Final[Set[int]] = load_contract().relayed_statuses
+ERROR_BYTES_MAX: Final = 65_536  # of a provider's error that is read at all
+LINGER: Final = 0.25  #: seconds that a stream gets after [DONE] to end its framing too, so that its connection lives on
+CLOSE: Final = 1.0  #: seconds that closing a connection may take
+
+JSON: Final = "application/json"
+EVENT_STREAM: Final = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One attempt as it is to be made."""
+
+    provider: str
+    path: str  # below the provider's base URL
+    capability: Capability
+    body: bytes
+    label: Label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A whole answer, ready for the client."""
+
+    body: bytes
+    usage: msgspec.Raw | None
+    latency: float  #: seconds until it was complete
+
+
+Ended: TypeAlias = Rejected | Failed
+
+
+@final
+class Stream:
+    """A stream whose first event has come; closed by whoever gave the stack that it was opened in."""
+
+    def __init__(
+        self, first: bytes, pieces: AsyncIterator[bytes], reader: ChunkReader, clean: Callable[[Ended], Ended]
+    ) -> None:
+        self.first = first  # ready for the client
+        self.latency = 0.0  #: seconds until the first event
+        self._pieces = pieces
+        self._reader = reader
+        self._clean = clean
+
+    @property
+    def usage(self) -> msgspec.Raw | None:
+        """The usage that has passed so far."""
+        return self._reader.usage
+
+    async def next(self) -> bytes | Ended | None:
+        """Return the next piece for the client, or why there is none, or None after `[DONE]`."""
+        try:
+            with _explained():
+                return await anext(self._pieces, None)
+        except _Ended as end:
+            return self._clean(end.outcome)
+
+
+@final
+class Upstream:
+    """All providers, behind one pool of connections."""
+
+    def __init__(
+        self,
+        transport: httpx2.AsyncBaseTransport,
+        providers: Sequence[ProviderConfig],
+        timeouts: TimeoutsConfig,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._transport = transport
+        self._base_urls = {each.name: each.base_url for each in providers}
+        self._keys = {each.name: each.api_key for each in providers}
+        self._timeouts = timeouts
+        self._scrubber = Scrubber(keys=self._keys.values(), base_urls=self._base_urls.values())
+        self._wall = wall
+
+    async def whole(self, call: Call) -> Whole | Ended:
+        """Make one attempt and return its whole answer, or why there is none."""
+        began = trio.current_time()
+        async with AsyncExitStack() as stack:
+            try:
+                with _explained():
+                    pieces, patience = await self._promised(call, JSON, stack)
+                    data = await _collected(pieces, patience, LIMITS.response_bytes_max)
+                    body, usage = labelled_answer(data, call.capability, call.label)
+            except _Ended as end:
+                return self._cleaned(end.outcome)
+        return Whole(body=body, usage=usage, latency=trio.current_time() - began)
+
+    async def stream(self, call: Call, stack: AsyncExitStack) -> Stream | Ended:
+        """Make one attempt and return its stream, which lives as long as *stack*, or why there is none."""
+        began = trio.current_time()
+        async with AsyncExitStack() as opened:
+            try:
+                with _explained():
+                    pieces, patience = await self._promised(call, EVENT_STREAM, opened)
+                    reader = ChunkReader(call.label)
+                    events = await opened.enter_async_context(aclosing(_events(pieces, patience, reader)))
+                    stream = Stream(await anext(events), events, reader, self._cleaned)
+            except _Ended as end:
+                return self._cleaned(end.outcome)
+            stack.push_async_exit(opened.pop_all())
+        stream.latency = trio.current_time() - began
+        return stream
+
+    async def _promised(
+        self, call: Call, media_type: str, stack: AsyncExitStack
+    ) -> tuple[AsyncGenerator[bytes, None], _Patience]:
+        """Return the body of an answer that has the status and the content type that it should have."""
+        patience = _Patience(self._timeouts)
+        with patience.spent():
+            response = await self._transport.handle_async_request(self._request(call, media_type))
+        pieces = response.aiter_bytes()
+        stack.push_async_callback(_close, response, pieces)
+        match blame(response.status_code, RELAYED):
+            case Blame.NOBODY:
+                found = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                if found != media_type:
+                    raise Unpromised(f"it answered with {found or 'no content type'} where {media_type} was due")
+                return pieces, patience
+            case Blame.CLIENT:
+                text = await _text(pieces, patience)
+                raise _Ended(Rejected(status=response.status_code, message=text))
+            case Blame.PROVIDER:
+                asked = retry_after(response.headers, self._wall())
+                text = await _text(pieces, patience) or f"it answered {response.status_code}"
+                status = response.status_code
+                raise _Ended(Failed(cause=Cause.STATUS, message=text, status=status, retry_after=asked))
+
+    def _request(self, call: Call, media_type: str) -> httpx2.Request:
+        connect = self._timeouts.connect
+        return httpx2.Request(
+            "POST",
+            self._base_urls[call.provider] + call.path,
+            headers={
+                "authorization": f"Bearer {self._keys[call.provider]}",
+                "content-type": JSON,
+                "accept": media_type,
+                "accept-encoding": "identity",
+                "user-agent": "routeproof",
+            },
+            content=call.body,
+            extensions={"timeout": {"connect": connect, "pool": connect, "read": None, "write": None}},
+        )
+
+    def _cleaned(self, outcome: Ended) -> Ended:
+        return replace(outcome, message=self._scrubber.clean(outcome.message))
+
+
+class _Ended(Exception):
+    def __init__(self, outcome: Ended) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+class _Patience:
+    """How much longer an attempt is waited for. Only waiting for the provider counts, not what the client takes."""
+
+    def __init__(self, timeouts: TimeoutsConfig) -> None:
+        self._idle = timeouts.idle
+        self._left = timeouts.first_byte
+        self._total = timeouts.total
+
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        """Bound the waiting in the block; raises `trio.TooSlowError`."""
+        began = trio.current_time()
+        with trio.fail_after(max(0.0, min(self._left, self._total))):
+            yield
+        waited = trio.current_time() - began
+        self._left -= waited
+        self._total -= waited
+
+    def renew(self) -> None:
+        """Something whole has come: the next may take `idle` again."""
+        self._left = self._idle
+
+
+# The first row that fits. A provider's own words stand in the exceptions of the last row alone.
+_CAUSES: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Cause, str]]] = (
+    ((httpx2.ConnectTimeout, httpx2.PoolTimeout), Cause.TIMED_OUT, "no connection came about in time"),
+    (httpx2.ConnectError, Cause.UNREACHABLE, "it cannot be reached"),
+    ((trio.TooSlowError, httpx2.TimeoutException), Cause.TIMED_OUT, "it did not answer in time"),
+    (httpx2.TransportError, Cause.BROKEN, "its connection broke"),
+    (httpx2.DecodingError, Cause.UNPROMISED, "its answer cannot be decompressed"),
+    (RemoteProtocolError, Cause.UNPROMISED, "its stream cannot be read"),
+)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what goes wrong at a provider into an outcome."""
+    try:
+        yield
+    except Unpromised as error:
+        raise _Ended(Failed(cause=Cause.UNPROMISED, message=str(error) or "it reported an error")) from error
+    except (httpx2.RequestError, trio.TooSlowError, RemoteProtocolError) as error:
+        cause, words = next((cause, words) for kinds, cause, words in _CAUSES if isinstance(error, kinds))
+        raise _Ended(Failed(cause=cause, message=words)) from error
+
+
+async def _collected(pieces: AsyncIterator[bytes], patience: _Patience, limit: int) -> bytes:
+    data = bytearray()
+    while True:
+        with patience.spent():
+            piece = await anext(pieces, None)
+        if piece is None:
+            return bytes(data)
+        patience.renew()
+        data += piece
+        if len(data) > limit:
+            raise Unpromised(f"its answer is longer than {limit} bytes")
+
+
+async def _text(pieces: AsyncIterator[bytes], patience: _Patience) -> str:
+    """Return the text of an error body, empty where it does not come whole and soon."""
+    data = bytearray()
+    try:
+        while len(data) <= ERROR_BYTES_MAX:
+            with patience.spent():  # not renewed: an error is short
+                data += await anext(pieces)
+    except StopAsyncIteration:
+        return error_text(bytes(data))
+    except (httpx2.RequestError, trio.TooSlowError):
+        return ""
+    return ""
+
+
+async def _events(
+    pieces: AsyncIterator[bytes], patience: _Patience, reader: ChunkReader
+) -> AsyncGenerator[bytes, None]:
+    """Yield each event as the client gets it, `[DONE]` last; comments and half events do not count as progress."""
+    decoder = SSEDecoder()
+    while True:
+        with patience.spent():
+            piece = await anext(pieces, None)
+        if piece is None:
+            raise Unpromised("its stream ended without [DONE]")
+        for event in decoder.feed(piece):
+            patience.renew()
+            ready = reader.read(event)
+            if ready is None:
+                yield b"data: [DONE]\n\n"
+                await _linger(pieces)
+                return
+            yield ready
+
+
+async def _linger(pieces: AsyncIterator[bytes]) -> None:
+    with trio.move_on_after(LINGER):
+        try:
+            while await anext(pieces, None) is not None:
+                pass
+        except httpx2.RequestError:
+            pass  # all that was promised has come
+
+
+async def _close(response: httpx2.Response, pieces: AsyncGenerator[bytes, None]) -> None:
+    """Let go of the connection, at once and even while cancelled: the provider must not work for nobody."""
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE):
+        try:
+            await pieces.aclose()
+        finally:
+            await response.aclose()

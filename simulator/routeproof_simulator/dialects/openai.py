@@ -1,0 +1,211 @@
+"""The OpenAI API as a fake provider serves it: paths, keys, errors and headers; the bodies are made beside.
+
+Everything is a function of the request, the persona and the marker. `openai-processing-ms` is 1 always: the work itself
+takes no time, waiting is what behaviours add.
+"""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Any, Final, final
+
+import msgspec
+
+from routeproof_simulator import text
+from routeproof_simulator.dialects import openai_chat, openai_legacy
+from routeproof_simulator.dialects.completion import Choice
+from routeproof_simulator.dialects.openai_requests import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    RefusedError,
+    inputs,
+    parse,
+)
+from routeproof_simulator.dialects.openai_said import Said, counts
+from routeproof_simulator.dialects.persona import Answer, Call, Persona
+from routeproof_simulator.script import EVENT_STREAM, JSON, Head, Script, Send, whole
+from routeproof_spec.history import Headers
+
+# What OpenAI says where a behaviour gives no words: type, code, message.
+_ERRORS: Final[dict[int, tuple[str, str | None, str]]] = {
+    400: ("invalid_request_error", None, "The request is invalid."),
+    401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    402: ("insufficient_quota", "billing_hard_limit_reached", "Billing hard limit has been reached."),
+    403: ("invalid_request_error", "unsupported_country_region_territory", "Access to this resource is forbidden."),
+    404: ("invalid_request_error", "model_not_found", "The model does not exist or you do not have access to it."),
+    408: ("timeout", None, "Request timed out."),
+    409: ("conflict_error", None, "The resource is locked by another request."),
+    413: ("invalid_request_error", "request_too_large", "The request body is too large."),
+    422: ("invalid_request_error", None, "The request could not be processed."),
+    429: ("requests", "rate_limit_exceeded", "Rate limit reached. Please try again in 976ms."),
+    500: ("server_error", None, "The server had an error while processing your request. Sorry about that!"),
+    502: ("server_error", None, "Bad gateway."),
+    503: ("service_unavailable", None, "The engine is currently overloaded, please try again later"),
+    504: ("server_error", None, "Gateway timeout."),
+    529: ("overloaded_error", None, "Overloaded"),
+}
+
+
+@final
+class OpenAI:
+    """The dialect of OpenAI, and of all who speak like it."""
+
+    def answer(self, call: Call, persona: Persona) -> Answer:
+        """Return the answer of *persona* to *call*."""
+        try:
+            return _routed(call, persona)
+        except RefusedError as refused:
+            kind = _ERRORS.get(refused.status, _ERRORS[400])[0]
+            body = _error(refused.message, kind, refused.param, refused.code)
+            return Answer(script=whole(refused.status, _headers(call, persona, JSON), body))
+
+    def refuse(self, status: int, message: str, *, created: int) -> Script:
+        """Return the answer to bytes that are no request."""
+        headers = (("content-type", JSON), ("date", _date(created)), ("connection", "close"))
+        return whole(status, headers, _error(message, "invalid_request_error", None, None))
+
+    def error(self, status: int, message: str | None, code: str | None) -> bytes:
+        """Return the error body for *status*."""
+        kind, usual_code, usual_message = _ERRORS.get(status, _ERRORS[500 if status >= 500 else 400])
+        return _error(message or usual_message, kind, None, code or usual_code)
+
+    def event(self, data: bytes) -> bytes:
+        """Return *data* as one event of a stream."""
+        return b"data: " + data + b"\n\n"
+
+    def usage(self, prompt: int, completion: int) -> dict[str, object]:
+        """Return the fields that count the tokens."""
+        return counts(prompt, completion)
+
+
+def _routed(call: Call, persona: Persona) -> Answer:
+    request = call.request
+    match request.method, request.path:
+        case "GET" | "HEAD", "/health":
+            # Routers in front of vLLM take a worker in only while this answers 200.
+            return Answer(script=whole(200, _headers(call, persona, JSON), b"{}"))
+        case _:
+            _check_key(call, persona)
+    match request.method, request.path:
+        case "POST", "/v1/chat/completions":
+            return _chat(call, persona)
+        case "POST", "/v1/completions":
+            return _completions(call, persona)
+        case "POST", "/v1/embeddings":
+            return _embeddings(call, persona)
+        case "GET" | "HEAD", "/v1/models":
+            models = [_model(each, persona) for each in persona.models]
+            return _json(call, persona, {"object": "list", "data": models})
+        case "GET" | "HEAD", path if path.startswith("/v1/models/"):
+            model = path.removeprefix("/v1/models/")
+            _check_model(model, persona)
+            return _json(call, persona, _model(model, persona))
+        case method, ("/v1/chat/completions" | "/v1/completions" | "/v1/embeddings" | "/v1/models") as path:
+            raise RefusedError(405, f"Not allowed to {method} on {path}.", code="method_not_supported")
+        case method, path:
+            raise RefusedError(404, f"Invalid URL ({method} {path})", code="unknown_url")
+
+
+def _chat(call: Call, persona: Persona) -> Answer:
+    request = parse(call.request.body, ChatRequest)
+    _check_model(request.model, persona)
+    prompt = openai_chat.prompt_tokens(request.messages)
+    said = _said(call, persona, request.model, openai_chat.say(request, persona, call.marker), prompt, "chatcmpl")
+    if request.stream:
+        return _stream(call, persona, openai_chat.frames(said, request), said)
+    return _whole(call, persona, openai_chat.whole(said, request), said)
+
+
+def _completions(call: Call, persona: Persona) -> Answer:
+    request = parse(call.request.body, CompletionRequest)
+    _check_model(request.model, persona)
+    prompt = openai_legacy.prompt_tokens(inputs(request.prompt))
+    said = _said(call, persona, request.model, openai_legacy.say(request, persona, call.marker), prompt, "cmpl")
+    if request.stream:
+        return _stream(call, persona, openai_legacy.frames(said, request), said)
+    return _whole(call, persona, openai_legacy.whole(said, request), said)
+
+
+def _embeddings(call: Call, persona: Persona) -> Answer:
+    request = parse(call.request.body, EmbeddingRequest)
+    _check_model(request.model, persona)
+    return Answer(script=whole(200, _headers(call, persona, JSON), openai_legacy.embeddings(request)))
+
+
+def _said(
+    call: Call, persona: Persona, model: str, choices: tuple[Choice, ...], prompt_tokens: int, prefix: str
+) -> Said:
+    return Said(
+        id=f"{prefix}-{_unique(call, persona)}",
+        created=call.created,
+        model=model,
+        fingerprint=f"fp_{_fingerprint(persona.seed, persona.name, model)}",
+        choices=choices,
+        prompt_tokens=prompt_tokens,
+    )
+
+
+def _stream(call: Call, persona: Persona, frames: list[Send], said: Said) -> Answer:
+    headers = (*_headers(call, persona, EVENT_STREAM), ("cache-control", "no-cache"))
+    return Answer(script=(Head(200, headers), *frames), tokens=said.completion_tokens)
+
+
+def _whole(call: Call, persona: Persona, body: bytes, said: Said) -> Answer:
+    return Answer(script=whole(200, _headers(call, persona, JSON), body), tokens=said.completion_tokens)
+
+
+def _json(call: Call, persona: Persona, tree: dict[str, Any]) -> Answer:
+    return Answer(script=whole(200, _headers(call, persona, JSON), msgspec.json.encode(tree)))
+
+
+def _headers(call: Call, persona: Persona, content_type: str) -> Headers:
+    return (
+        ("content-type", content_type),
+        ("date", _date(call.created)),
+        ("x-request-id", f"req_{_unique(call, persona)}"),
+        ("openai-organization", f"org-{persona.name}"),
+        ("openai-processing-ms", "1"),
+        ("openai-version", "2020-10-01"),
+    )
+
+
+def _check_key(call: Call, persona: Persona) -> None:
+    given = call.request.header("authorization") or ""
+    scheme, _, key = given.partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
+        raise RefusedError(401, message)
+    if key.strip() != persona.key:
+        # OpenAI shows a masked key here; a fake provider shows none, so that no key can leak by its own doing.
+        raise RefusedError(401, "Incorrect API key provided.", code="invalid_api_key")
+
+
+def _check_model(model: str, persona: Persona) -> None:
+    if model not in persona.models:
+        message = f"The model `{model}` does not exist or you do not have access to it."
+        raise RefusedError(404, message, code="model_not_found")
+
+
+def _model(model: str, persona: Persona) -> dict[str, Any]:
+    return {"id": model, "object": "model", "created": 1_700_000_000, "owned_by": persona.name}
+
+
+def _error(message: str, kind: str, param: str | None, code: str | None) -> bytes:
+    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
+
+
+def _unique(call: Call, persona: Persona) -> str:
+    return text.digest(14, persona.seed, persona.name, call.marker, str(call.attempt)).hex()
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(*seeds: str) -> str:
+    return text.digest(5, *seeds).hex()
+
+
+@lru_cache(maxsize=8)
+def _date(created: int) -> str:
+    # RFC 9110, section 6.6.1: an origin server with a clock generates a Date.
+    return formatdate(created, usegmt=True)

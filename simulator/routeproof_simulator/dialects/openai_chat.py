@@ -1,0 +1,156 @@
+"""`POST /v1/chat/completions`: from a request to the whole answer, or to the frames of its stream.
+
+Sources: the OpenAI API reference (chat completions, streaming). Whole and stream say the same, token for token, and
+count the same usage.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from routeproof_simulator import text
+from routeproof_simulator.dialects.completion import Choice, Tool, Wish, choose
+from routeproof_simulator.dialects.openai_requests import ChatRequest, Message, RefusedError
+from routeproof_simulator.dialects.openai_said import Said, done, event, usage
+from routeproof_simulator.dialects.persona import Persona
+from routeproof_simulator.script import Kind, Send
+
+_ANY_OBJECT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}},
+}
+
+
+def say(request: ChatRequest, persona: Persona, marker: str) -> tuple[Choice, ...]:
+    """Return what *persona* answers to *request*, one choice for each of `n`."""
+    wish = Wish(
+        seeds=(persona.seed, request.model, marker),
+        provider=persona.name,
+        tokens=persona.tokens,
+        tokens_max=request.max_completion_tokens or request.max_tokens,
+        stop=request.stops,
+        tool=_tool(request),
+        schema=_schema(request),
+    )
+    return tuple(choose(wish, index) for index in range(request.n or 1))
+
+
+def prompt_tokens(messages: list[Message]) -> int:
+    """Return how many tokens *messages* count for: four for each, and its text."""
+    return sum(4 + text.count_tokens(message.text) for message in messages)
+
+
+def whole(said: Said, request: ChatRequest) -> bytes:
+    """Return the body of a whole answer."""
+    choices = [
+        {
+            "index": choice.index,
+            "message": _message(choice, said.id),
+            "logprobs": _logprobs(choice.tokens, request) if choice.tool is None else None,
+            "finish_reason": choice.finish,
+        }
+        for choice in said.choices
+    ]
+    return msgspec.json.encode(
+        {
+            **said.envelope("chat.completion"),
+            "choices": choices,
+            "usage": usage(said.prompt_tokens, said.completion_tokens),
+        }
+    )
+
+
+def frames(said: Said, request: ChatRequest) -> list[Send]:
+    """Return the frames of a stream: roles, content by turns of the choices, finish reasons, usage, `[DONE]`."""
+    sent: list[Send] = []
+    envelope = said.envelope("chat.completion.chunk")
+    null_usage: dict[str, Any] = {"usage": None} if request.includes_usage else {}
+
+    def chunk(choice: Choice, delta: dict[str, Any], kind: Kind, *, finish: str | None = None, logs: Any = None) -> None:
+        body = {"index": choice.index, "delta": delta, "logprobs": logs, "finish_reason": finish}
+        sent.append(Send(event({**envelope, "choices": [body], **null_usage}), kind))
+
+    for choice in said.choices:
+        content = "" if choice.tool is None else None
+        chunk(choice, {"role": "assistant", "content": content, "refusal": None}, Kind.ROLE)
+        if choice.tool is not None:
+            chunk(choice, {"tool_calls": [{"index": 0, **_tool_call(choice, said.id, "")}]}, Kind.CONTENT)
+    for turn in range(max((len(choice.tokens) for choice in said.choices), default=0)):
+        for choice in said.choices:
+            if turn >= len(choice.tokens):
+                continue
+            piece = choice.tokens[turn]
+            if choice.tool is not None:
+                chunk(choice, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}, Kind.CONTENT)
+            else:
+                chunk(choice, {"content": piece}, Kind.CONTENT, logs=_logprobs((piece,), request))
+    for choice in said.choices:
+        chunk(choice, {}, Kind.FINISH, finish=choice.finish)
+    if request.includes_usage:
+        counted = usage(said.prompt_tokens, said.completion_tokens)
+        sent.append(Send(event({**envelope, "choices": [], "usage": counted}), Kind.USAGE))
+    return [*sent, done()]
+
+
+def _message(choice: Choice, answer_id: str) -> dict[str, Any]:
+    content = choice.text if choice.tool is None else None
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+    if choice.tool is not None:
+        message["tool_calls"] = [_tool_call(choice, answer_id, choice.text)]
+    return message
+
+
+def _tool_call(choice: Choice, answer_id: str, arguments: str) -> dict[str, Any]:
+    called = {"name": choice.tool, "arguments": arguments}
+    return {"id": f"call_{answer_id[-20:]}{choice.index}", "type": "function", "function": called}
+
+
+def _tool(request: ChatRequest) -> Tool | None:
+    """Return the tool that is to be called: the one named, else the first, unless the client has just run one."""
+    if request.tools is None or request.tool_choice == "none":
+        return None
+    known = {tool.function.name: tool.function for tool in request.tools}
+    chosen = request.tools[0].function
+    if isinstance(request.tool_choice, dict):
+        name = (request.tool_choice.get("function") or {}).get("name")
+        if name not in known:
+            raise RefusedError(400, "Tool choice names a function that is not in 'tools'.", param="tool_choice")
+        chosen = known[name]
+    elif request.tool_choice not in (None, "auto", "required"):
+        raise RefusedError(400, "Invalid value for 'tool_choice'.", param="tool_choice", code="invalid_value")
+    elif request.tool_choice != "required" and request.messages[-1].role == "tool":
+        return None
+    return Tool(name=chosen.name, parameters=chosen.parameters or _ANY_OBJECT)
+
+
+def _schema(request: ChatRequest) -> dict[str, Any] | None:
+    wanted = request.response_format
+    match wanted and wanted.type:
+        case None | "text":
+            return None
+        case "json_object":
+            return _ANY_OBJECT
+        case "json_schema" if wanted is not None and isinstance((wanted.json_schema or {}).get("schema"), dict):
+            assert wanted.json_schema is not None
+            return dict(wanted.json_schema["schema"])
+        case "json_schema":
+            missing = "response_format.json_schema.schema"
+            raise RefusedError(400, f"Missing required parameter: '{missing}'.", param=missing)
+        case _:
+            raise RefusedError(400, "Invalid value for 'response_format.type'.", param="response_format.type")
+
+
+def _logprobs(pieces: tuple[str, ...], request: ChatRequest) -> dict[str, Any] | None:
+    if not request.logprobs:
+        return None
+    count = request.top_logprobs or 0
+
+    def entry(token: str, rank: int) -> dict[str, Any]:
+        return {"token": token, "logprob": -0.125 - rank, "bytes": list(token.encode())}
+
+    def ranked(token: str) -> list[dict[str, Any]]:
+        return [entry(token if rank == 0 else f"{token}{rank}", rank) for rank in range(count)]
+
+    return {"content": [{**entry(each, 0), "top_logprobs": ranked(each)} for each in pieces], "refusal": None}

@@ -1,0 +1,51 @@
+"""What a dialect knows of the provider that it speaks for, what it is asked, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from routeproof_simulator.behaviours import Voice
+from routeproof_simulator.received import Received
+from routeproof_simulator.script import Script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persona:
+    """Who answers: the same persona gives the same request the same text."""
+
+    name: str
+    key: str  # the only credential it accepts
+    models: tuple[str, ...]  # the ids it serves
+    seed: str
+    tokens: int  # of an ordinary answer, where the request sets no lower limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request, and what sets it apart from all others."""
+
+    request: Received
+    marker: str  # empty where it bears none
+    attempt: int  # 0-based among those with the same marker at this provider
+    created: int  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The script of an answer, and how many tokens it says."""
+
+    script: Script
+    tokens: int = 0
+
+
+class Dialect(Voice, Protocol):
+    """One provider's API, as pure functions."""
+
+    def answer(self, call: Call, persona: Persona) -> Answer:
+        """Return the answer of *persona* to *call*, its refusals included; never raises for what was received."""
+        ...
+
+    def refuse(self, status: int, message: str, *, created: int) -> Script:
+        """Return the answer to bytes that are no request: too long, or not HTTP."""
+        ...
