@@ -23,6 +23,7 @@ from routeproof_conformance.pools import Pool, Pools
 from routeproof_conformance.providers import Providers
 from routeproof_conformance.target import Target
 from routeproof_conformance.trials import Trials
+from routeproof_simulator import Door
 
 __all__ = [
     "CHAT",
@@ -36,6 +37,7 @@ __all__ = [
     "WHOLE",
     "Ask",
     "Chain",
+    "Door",
     "ErrorBody",
     "Evidence",
     "Expect",

@@ -15,7 +15,7 @@ from routeproof_conformance.calibration import Calibration
 from routeproof_conformance.evidence import Evidence
 from routeproof_conformance.pools import Pools
 from routeproof_conformance.target import Target
-from routeproof_simulator.fleet_client import FleetClient
+from routeproof_simulator import FleetClient
 
 
 @final

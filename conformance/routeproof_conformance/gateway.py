@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from random import Random
-from typing import Final, final
+from typing import final
 
 import trio
 
@@ -20,8 +20,6 @@ from routeproof_simulator.recorder import record
 from routeproof_spec.errors import TargetUnreachable
 from routeproof_spec.history import Attempt, Ended, Exchange, Headers
 from routeproof_spec.marker import new_marker
-
-SETTLE_PAUSE: Final = 0.02  #: seconds between two looks at attempts that are still open
 
 
 @final
@@ -120,12 +118,10 @@ class Gateway:
         fleet = self._case.fleet
         if fleet is None:
             return None
-        deadline = trio.current_time() + self.target.timing.settle
-        while True:
-            attempts = await fleet.attempts(marker)
-            if all(attempt.ended_at for attempt in attempts) or trio.current_time() >= deadline:
-                return tuple(sorted(attempts, key=lambda attempt: attempt.received_at))
-            await trio.sleep(SETTLE_PAUSE)
+        attempts: tuple[Attempt, ...] | None = None
+        with trio.move_on_after(self.target.timing.settle):
+            attempts = await fleet.wait_idle(marker)
+        return attempts if attempts is not None else await fleet.attempts(marker)
 
     def _configured_chain(self, length: int, form: Form) -> Chain:
         by_provider = {link.provider: link for link in self.target.pinned(form.operation)}

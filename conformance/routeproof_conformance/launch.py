@@ -36,7 +36,7 @@ class Launched:
 
 
 @contextmanager
-def launched(  # noqa: PLR0913 - what a template may name
+def launched(
     launch: Launch,
     *,
     file: Path,

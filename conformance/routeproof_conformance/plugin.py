@@ -16,7 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup(OPTIONS, "conformance of an LLM gateway")
     group.addoption("--gateway-url", metavar="URL", default="", help="base URL of the gateway under test, ends in /v1")
     group.addoption("--target", metavar="FILE", default="", help="target file (TOML): providers, dialect, declarations")
-    group.addoption("--profile", metavar="NAME", action="append", default=[], help="judge this profile only; repeatable")
+    group.addoption(
+        "--profile", metavar="NAME", action="append", default=[], help="judge this profile only; repeatable"
+    )
     group.addoption("--report", metavar="DIR", default="", help="write the report here: JSON, HTML, JUnit")
     group.addoption("--key-env", metavar="NAME", default="", help="environment variable that holds the client's key")
     group.addoption("--seed", metavar="N", type=int, default=0, help="of everything drawn by chance (default: 0)")

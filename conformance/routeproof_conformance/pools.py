@@ -46,6 +46,4 @@ class Pools:
             wanted = f"a fresh pool of {size} providers for {strategy} and {operation}"
             raise NotDeclared(f"the target file has no {wanted} left: add names to [[models.pools]]")
         table, name = self._fresh.pop(min(fits)[1])
-        return Pool(
-            model=name, providers=table.providers, cheapest_first=table.cheapest_first, strategy=table.strategy
-        )
+        return Pool(model=name, providers=table.providers, cheapest_first=table.cheapest_first, strategy=table.strategy)

@@ -6,8 +6,7 @@ from typing import final
 
 from routeproof_conformance.case import Case
 from routeproof_conformance.judge.outcome import NotDeclared, NotTestable
-from routeproof_simulator.behaviours import Behaviour
-from routeproof_simulator.fleet_client import FleetClient
+from routeproof_simulator import Behaviour, Door, FleetClient
 from routeproof_spec.history import Attempt
 
 
@@ -39,8 +38,8 @@ class Providers:
         for provider in self.names:
             await self.behave(provider, behaviour)
 
-    async def door(self, provider: str, door: str) -> None:
-        """Set what *provider* does before HTTP: `open`, `refused` or `silent`."""
+    async def door(self, provider: str, door: Door) -> None:
+        """Set what *provider* does before HTTP."""
         await self._fleet.set_door(provider, door)
 
     async def heal(self) -> None:

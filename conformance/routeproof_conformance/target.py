@@ -62,6 +62,7 @@ class ProvidersTable(Struct):
     fleet: Literal["", "three"] = ""
     control_url: str = ""
     keys_env: dict[str, str] = {}  # provider -> variable with the key that the gateway uses there, for a running fleet
+    models: tuple[str, ...] = ()  # which the gateway asks them for, beside the names of the pools
     names: dict[str, str] = {}  # provider -> what the gateway calls it, where that differs
 
 

@@ -117,7 +117,7 @@ class _Handlers:
         caller = self._caller()
         strategy = asked_strategy(request.headers.getlist(STRATEGY))
         fallback = asked_fallback(request.headers.getlist(FALLBACK))
-        body = reader.read(await request.get_data(), strategy_is_given=strategy is not None)
+        body = reader.read(await request.get_data(as_text=False), strategy_is_given=strategy is not None)
         self.limits.admit(caller, body, self.wall())
         asked = Asked(
             operation=operation,

@@ -1,7 +1,7 @@
 """Drives one request along its route: attempts, fallback, and the one answer that comes of it.
 
-Nothing goes to the client before a provider has kept its promise: a whole answer is complete, a stream's first event has
-come and is no error. From the first byte of a stream on there is no way back: if it breaks, its end is an error event.
+Nothing goes to the client before a provider has kept its promise: a whole answer is complete, a stream's first event
+has come and is no error. From a stream's first byte on there is no way back: if it breaks, it ends in an error event.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ RETRY_AFTER_MAX: Final = 86_400  #: seconds; a day, which Azure asks for in earn
 
 
 def retry_after(headers: Mapping[str, str], wall: float) -> int | None:
-    """Return the seconds that *headers* (names in lower case) ask for, rounded up, at most a day; None where nothing is.
+    """Return the seconds that *headers* ask for, rounded up and at most a day, or None where they ask for nothing.
 
     `retry-after-ms` is the more exact and wins. A date is counted from the answer's own `Date`, or from *wall* (Unix
-    seconds) where it has none; a date that has passed is 0. What is neither a number nor a date, or negative, is nothing.
+    seconds) where it has none; a date that has passed is 0. What is neither number nor date, or negative, is nothing.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         seconds = _number(headers.get(name))

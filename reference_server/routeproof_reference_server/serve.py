@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
+import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, final
 
 import httpx2
 import trio
@@ -37,35 +38,39 @@ async def serve(
     *host* and *port* override the configuration's; port 0 is any free one. Raises `RouteproofError` where the address
     cannot be had.
     """
-    address = f"{host or config.server.host}:{config.server.port if port is None else port}"
-    app = create_app(config)
+    bound = _bound(host or config.server.host, config.server.port if port is None else port, config.server.backlog)
+    settings = hypercorn_config(config)
+    settings.bind = [f"fd://{bound.detach()}"]
+    listening = _Listening(task_status)
+    await hypercorn_serve(
+        create_app(config), settings, shutdown_trigger=shutdown_trigger, task_status=listening, mode="asgi"
+    )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    """Hypercorn tells where it listens; the caller wants a base URL."""
+
+    status: trio.TaskStatus[str]
+
+    def started(self, value: list[str] | None = None) -> None:
+        assert value
+        self.status.started(value[0] + load_contract().prefix)
+
+
+def _bound(host: str, port: int, backlog: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        async with trio.open_nursery(strict_exception_groups=False) as nursery:
-            binds: list[str] = await nursery.start(_listen, app, hypercorn_config(config, address), shutdown_trigger)
-            task_status.started(binds[0] + load_contract().prefix)
+        return socket.create_server((host, port), family=family, backlog=backlog)
     except OSError as error:
-        if error.errno not in {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}:
-            raise
-        reason = os.strerror(error.errno)
-        raise RouteproofError(
-            f"cannot listen on {address}: {reason}; choose another port, 0 for any free one"
-        ) from error
+        wanted = "choose another address, or port 0 for any free one"
+        raise RouteproofError(f"cannot listen on {host} port {port}: {error.strerror}; {wanted}") from error
 
 
-async def _listen(
-    app: Gateway,
-    config: Config,
-    shutdown_trigger: Callable[[], Awaitable[None]] | None,
-    *,
-    task_status: trio.TaskStatus[list[str]],
-) -> None:
-    await hypercorn_serve(app, config, shutdown_trigger=shutdown_trigger, task_status=task_status, mode="asgi")
-
-
-def hypercorn_config(config: GatewayConfig, address: str) -> Config:
-    """Return hypercorn's settings for *config*, listening at *address* (`host:port`)."""
+def hypercorn_config(config: GatewayConfig) -> Config:
+    """Return hypercorn's settings for *config*, less the address."""
     settings = Config()
-    settings.bind = [address]
     settings.backlog = config.server.backlog
     settings.accesslog = None
     settings.errorlog = logging.getLogger("routeproof.gateway")

@@ -43,7 +43,7 @@ class Answer:
     said: Mapping[str, str] = field(default_factory=dict[str, str])  # by choice: "0", "0.tool0", "0.refusal"
     ids: tuple[str, ...] = ()  # different ones, in the order of their appearance
     models: tuple[str, ...] = ()
-    marks: tuple[Mark, ...] = ()  # one an event; of a whole answer, one in all
+    marks: tuple[Mark, ...] = ()  # in the order of the events; one event may have two
     is_clean: bool = True  # no half event is left over, and all of it can be read
 
     def has(self, mark: Mark) -> bool:
@@ -62,7 +62,7 @@ class Answer:
 
 @lru_cache(maxsize=CACHED_MAX)
 def read_stream(body: bytes) -> Answer:
-    """Return what a stream of server-sent events says; a body that cannot be read to its end says what it said so far."""
+    """Return what a stream of server-sent events says; one that cannot be read to its end says what it said so far."""
     decoder = SSEDecoder()
     reading = _Reading()
     try:
@@ -87,7 +87,7 @@ def first_at(frames: tuple[Frame, ...], wanted: Mark) -> float | None:
     try:
         for frame in frames:
             for event in decoder.feed(frame.data):
-                if _Reading().take(event.data) is wanted:
+                if wanted in _Reading().take(event.data):
                     return frame.at
     except RemoteProtocolError:
         return None
@@ -101,10 +101,10 @@ class _Reading:
         self._models: Counter[str] = Counter()
         self._marks: list[Mark] = []
 
-    def take(self, data: str | bytes) -> Mark:
-        mark = Mark.DONE if data == DONE else self._take_json(data)
-        self._marks.append(mark)
-        return mark
+    def take(self, data: str | bytes) -> tuple[Mark, ...]:
+        marks = (Mark.DONE,) if data == DONE else self._take_json(data)
+        self._marks += marks
+        return marks
 
     def answer(self, *, is_clean: bool) -> Answer:
         return Answer(
@@ -115,13 +115,13 @@ class _Reading:
             is_clean=is_clean and Mark.BROKEN not in self._marks,
         )
 
-    def _take_json(self, data: str | bytes) -> Mark:
+    def _take_json(self, data: str | bytes) -> tuple[Mark, ...]:
         try:
             tree = msgspec.json.decode(data, type=dict[str, object])
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return Mark.BROKEN
+            return (Mark.BROKEN,)
         if tree.get("error") is not None or tree.get("object") == "error" or tree.get("type") == "error":
-            return Mark.ERROR
+            return (Mark.ERROR,)
         for name, found in (("id", self._ids), ("model", self._models)):
             value = tree.get(name)
             if isinstance(value, str):
@@ -131,9 +131,8 @@ class _Reading:
             if text:
                 said = True
                 self._said.setdefault(key, []).append(text)
-        if said:
-            return Mark.CONTENT
-        return Mark.FINISH if _finishes(tree) else Mark.OTHER
+        marks = (Mark.CONTENT,) * said + (Mark.FINISH,) * _finishes(tree)
+        return marks or (Mark.OTHER,)
 
 
 def _texts(tree: Json) -> Iterator[tuple[str, str]]:

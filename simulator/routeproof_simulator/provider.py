@@ -9,7 +9,7 @@ from enum import StrEnum
 from random import Random
 from typing import final
 
-from routeproof_simulator.behaviours import Behaviour, Situation, ok, rewrite
+from routeproof_simulator.algebra import Behaviour, Situation, ok, rewrite
 from routeproof_simulator.dialects import DIALECTS, Call, Persona
 from routeproof_simulator.journal import Entry, Journal
 from routeproof_simulator.received import Received

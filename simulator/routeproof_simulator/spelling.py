@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeAlias, get_type_hints
 import msgspec
 
 from routeproof_simulator import faults
-from routeproof_simulator.behaviours import (
+from routeproof_simulator.algebra import (
     BY_NAME,
     Behaviour,
     OutOfRangeError,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final, Protocol, final
+from typing import Final, NoReturn, Protocol, TypeAlias, final
 
 import httptools
 import trio
@@ -34,7 +34,10 @@ PLAY_SECONDS_MAX = 3600.0  # of one answer, so that a stall ends some day
 LINGER_SECONDS_MAX = 1.0  # after a refusal: what the peer still sends is read, else a reset would destroy the answer
 LINGER_BYTES_MAX = 16 * 2**20
 
-Reset = Callable[[trio.abc.HalfCloseableStream], Awaitable[None]]
+_HEAD_TOO_LONG: Final = (431, f"The head is longer than {HEAD_BYTES_MAX} bytes.")
+_BODY_TOO_LONG: Final = (413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
+
+Reset: TypeAlias = Callable[[trio.abc.HalfCloseableStream], Awaitable[None]]
 
 
 class Responder(Protocol):
@@ -95,19 +98,19 @@ class _Connection:
 
     async def _next_request(self) -> Received | None:
         reader = self._reader
-        while not reader.requests:
-            if reader.refusal is not None:
-                return None
-            data = b""
-            with trio.move_on_after(REQUEST_SECONDS_MAX if reader.is_in_request else IDLE_SECONDS_MAX):
+        with trio.move_on_after(IDLE_SECONDS_MAX) as deadline:
+            while not reader.requests and reader.refusal is None:
                 data = await self._stream.receive_some(RECEIVE_BYTES)
-            if not data:
-                return None
-            reader.feed(data)
-            if reader.wants_continue:
-                reader.wants_continue = False
-                await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return reader.requests.popleft()
+                if not data:
+                    return None
+                if reader.feed(data):
+                    deadline.deadline = trio.current_time() + REQUEST_SECONDS_MAX
+                if reader.wants_continue:
+                    reader.wants_continue = False
+                    await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if deadline.cancelled_caught and reader.is_in_request:
+            reader.refusal = (408, f"The request was not complete within {REQUEST_SECONDS_MAX:g} seconds.")
+        return reader.requests.popleft() if reader.requests else None
 
     async def _answer(self, request: Received) -> bool:
         """Play the answer to *request*; return whether the connection can take another."""
@@ -118,43 +121,53 @@ class _Connection:
                 if any(isinstance(op, Wait) for op in reply.script):
                     await self._play_watched(player, reply)
                 else:
-                    await player.play(reply.script)
-        except trio.BrokenResourceError:
-            reply.entry.peer_gone(self._now())
+                    await self._play(player, reply)
         finally:
             # Cut by the deadline, by a door that closed, or by the end of the fleet, unless it has ended before.
             reply.entry.end(Ended.CUT, self._now())
         return player.keeps_alive
 
+    async def _play(self, player: _Player, reply: Reply) -> None:
+        try:
+            await player.play(reply.script)
+        except trio.BrokenResourceError:
+            reply.entry.peer_gone(self._now())
+
     async def _play_watched(self, player: _Player, reply: Reply) -> None:
         async with trio.open_nursery() as nursery:
 
             async def watch() -> None:
-                reader = self._reader
-                while len(reader.requests) < PIPELINED_MAX and reader.refusal is None:
-                    try:
-                        data = await self._stream.receive_some(RECEIVE_BYTES)
-                    except trio.BrokenResourceError:
-                        data = b""
-                    if not data:
-                        player.keeps_alive = False
-                        reply.entry.peer_gone(self._now())
-                        nursery.cancel_scope.cancel()
-                        return
-                    reader.feed(data)
+                if await self._peer_leaves():
+                    reply.entry.peer_gone(self._now())
+                    nursery.cancel_scope.cancel()
 
             nursery.start_soon(watch)
-            await player.play(reply.script)
+            await self._play(player, reply)
             nursery.cancel_scope.cancel()
+
+    async def _peer_leaves(self) -> bool:
+        """Read ahead until the peer goes away; return False where it sends more than is read ahead, or we close."""
+        reader = self._reader
+        while len(reader.requests) < PIPELINED_MAX and reader.refusal is None:
+            try:
+                data = await self._stream.receive_some(RECEIVE_BYTES)
+            except trio.ClosedResourceError:
+                return False
+            except trio.BrokenResourceError:
+                return True
+            if not data:
+                return True
+            reader.feed(data)
+        return False
 
     async def _refuse(self, status: int, message: str) -> None:
         received = self._reader.unfinished()
         reply = self._responder.refuse(received, status, message)
         player = _Player(self._stream, received, reply.entry, now=self._now, reset=self._reset)
         try:
-            await player.play(reply.script, ended=Ended.BROKEN)
-            await self._stream.send_eof()
             with trio.move_on_after(LINGER_SECONDS_MAX):
+                await player.play(reply.script, ended=Ended.BROKEN)
+                await self._stream.send_eof()
                 read = 0
                 while read < LINGER_BYTES_MAX and (data := await self._stream.receive_some(RECEIVE_BYTES)):
                     read += len(data)
@@ -177,10 +190,11 @@ class _Reader:
         self._count = 0
         self._begin()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> bool:
+        """Take *data* in; return whether a request has begun in it that is not complete."""
+        had_begun = self.is_in_request
         if self.refusal is not None:
-            return
-        self._head_bytes += len(data)
+            return False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -189,8 +203,11 @@ class _Reader:
             self.refusal = (400, "The connection cannot change its protocol.")
         except httptools.HttpParserError as error:
             self.refusal = self.refusal or (400, f"The bytes received are not HTTP: {error}.")
-        if self._in_head and self._head_bytes > HEAD_BYTES_MAX:
-            self.refusal = self.refusal or (431, f"The head is longer than {HEAD_BYTES_MAX} bytes.")
+        if had_begun and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self.refusal = self.refusal or _HEAD_TOO_LONG
+        return self.is_in_request and not had_begun
 
     def unfinished(self) -> Received:
         """Return what was read of a request that never became complete."""
@@ -206,18 +223,17 @@ class _Reader:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes_seen += len(name) + len(value) + 4
-        if self._head_bytes_seen > HEAD_BYTES_MAX:
-            self._stop(431, f"The head is longer than {HEAD_BYTES_MAX} bytes.")
         # Latin-1 keeps every byte (RFC 9110, section 5.5).
         self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers) > HEAD_BYTES_MAX:
+            self._stop(_HEAD_TOO_LONG)
         headers = dict(self._headers)
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > BODY_BYTES_MAX:
-            self._stop(413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
+            self._stop(_BODY_TOO_LONG)
         self.wants_continue = headers.get("expect", "").lower() == "100-continue"
 
     def on_body(self, data: bytes) -> None:
@@ -225,7 +241,7 @@ class _Reader:
         self.wants_continue = False
         self._body += data
         if len(self._body) > BODY_BYTES_MAX:
-            self._stop(413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
+            self._stop(_BODY_TOO_LONG)
 
     def on_message_complete(self) -> None:
         self.wants_continue = False
@@ -237,7 +253,7 @@ class _Reader:
         self._headers: list[tuple[str, str]] = []
         self._body = bytearray()
         self._in_head = True
-        self._head_bytes = self._head_bytes_seen = 0
+        self._head_bytes = 0  # of a head that takes more than one receive; the first is not counted
         self.is_in_request = False
 
     def _received(self, *, method: str) -> Received:
@@ -254,9 +270,9 @@ class _Reader:
             is_http_10=self._parser.get_http_version() == "1.0",
         )
 
-    def _stop(self, status: int, message: str) -> None:
-        self.refusal = (status, message)
-        raise ValueError(message)  # ends httptools' run over the data; `feed` sees it as its parser error
+    def _stop(self, refusal: tuple[int, str]) -> NoReturn:
+        self.refusal = refusal
+        raise ValueError(refusal[1])  # ends httptools' run over the data; `feed` sees it as its parser error
 
 
 @final

@@ -8,6 +8,7 @@ import pytest
 
 from routeproof_spec._self_contained import self_contained
 from routeproof_spec.contract import ErrorRow, Limits, Schema, load_contract
+from routeproof_spec.requirement import SOURCES
 
 CONTRACT = load_contract()
 
@@ -77,7 +78,13 @@ def test_error_table_is_that_of_the_contract() -> None:
         "provider_unavailable": (503, "provider_error", "provider_unavailable"),
         "provider_rejected": (400, "invalid_request_error", "provider_rejected"),
     }
-    assert all(name == row.name and row.when and row.sources for name, row in CONTRACT.errors.items())
+
+
+def test_every_error_says_when_it_is_given_and_on_whose_word() -> None:
+    for row in CONTRACT.errors.values():
+        assert row.when
+        assert row.sources
+        assert set(row.sources) <= SOURCES.keys()
 
 
 def test_only_the_refused_key_has_a_fixed_message() -> None:

@@ -189,7 +189,9 @@ class _Reader:
         for name in _CONSTANT:
             value = dig(data, name)
             if value is None or self.constant.setdefault(name, value) != value:
-                self._flaw("constant", f"the same {name} in every chunk ({self.constant.get(name)!r})", repr(value), index)
+                self._flaw(
+                    "constant", f"the same {name} in every chunk ({self.constant.get(name)!r})", repr(value), index
+                )
         self._usage(index, data, kind)
         for choice in items_of(dig(data, "choices")):
             self._choice(index, choice)
@@ -201,7 +203,9 @@ class _Reader:
             self._flaw("usage_unasked", "no chunk without choices", "an empty choices", index)
         elif self.include_usage and kind is Kind.CHUNK:
             if dig(data, "usage") is not None:
-                self._flaw("usage_last", "usage in the last chunk only, which has no choices", "usage beside choices", index)
+                self._flaw(
+                    "usage_last", "usage in the last chunk only, which has no choices", "usage beside choices", index
+                )
             elif "usage" not in fields_of(data):
                 self._flaw("usage_null", "usage: null", "no usage field", index)
 
@@ -252,7 +256,9 @@ class _Reader:
                 self._flaw("finish_once", "one finish reason for each choice", f"a second for choice {number}", index)
             case Choice.FINISHED, _:
                 rule = "role_first" if part is Part.ROLE else "text_after_finish"
-                self._flaw(rule, "nothing of a choice after its finish reason", f"{part.name.lower()} of {number}", index)
+                self._flaw(
+                    rule, "nothing of a choice after its finish reason", f"{part.name.lower()} of {number}", index
+                )
             case Choice.NEW, _:
                 self._flaw("role_first", "the role in a choice's first delta", f"none for choice {number}", index)
             case _:

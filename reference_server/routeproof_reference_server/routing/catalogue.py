@@ -92,7 +92,7 @@ class Catalogue:
     def resolve(
         self, name: str, capability: Capability, restriction: Restriction = UNRESTRICTED
     ) -> tuple[Deployment, ...]:
-        """Return the deployments that *name* stands for, in the order of the configuration; none where it is unknown."""
+        """Return the deployments that *name* stands for, in configured order; none where it is unknown."""
         if name in self._pinned:
             model, deployment = self._pinned[name]
             return (deployment,) if capability in model.capabilities and restriction.allows(deployment) else ()

@@ -68,7 +68,9 @@ def frames(said: Said, request: ChatRequest) -> list[Send]:
     envelope = said.envelope("chat.completion.chunk")
     null_usage: dict[str, Any] = {"usage": None} if request.includes_usage else {}
 
-    def chunk(choice: Choice, delta: dict[str, Any], kind: Kind, *, finish: str | None = None, logs: Any = None) -> None:
+    def chunk(
+        choice: Choice, delta: dict[str, Any], kind: Kind, *, finish: str | None = None, logs: Any = None
+    ) -> None:
         body = {"index": choice.index, "delta": delta, "logprobs": logs, "finish_reason": finish}
         sent.append(Send(event({**envelope, "choices": [body], **null_usage}), kind))
 

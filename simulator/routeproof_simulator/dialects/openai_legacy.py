@@ -66,8 +66,7 @@ def prompt_tokens(given: list[str | TokenIds]) -> int:
 def whole(said: Said, request: CompletionRequest) -> bytes:
     """Return the body of a whole answer."""
     choices = [
-        _choice(choice, choice.text, choice.tokens, request, choice.finish)
-        for choice in echoed(request, said.choices)
+        _choice(choice, choice.text, choice.tokens, request, choice.finish) for choice in echoed(request, said.choices)
     ]
     counted = usage(said.prompt_tokens, said.completion_tokens)
     return msgspec.json.encode({**said.envelope("text_completion"), "choices": choices, "usage": counted})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from routeproof_simulator.behaviours import Voice
+from routeproof_simulator.algebra import Voice
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import Script
 

@@ -1,0 +1,309 @@
+"""The judge inside pytest: it opens the target, runs checks on Trio, and turns what they raise into outcomes."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shlex
+import time
+import traceback
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from typing import Final, final
+
+import pytest
+import trio
+
+from routeproof_conformance import collect, fixtures
+from routeproof_conformance.case import Bench, Case
+from routeproof_conformance.judge.outcome import (
+    NotApplicable,
+    NotDeclared,
+    NotTestable,
+    Outcome,
+    Ruling,
+    SkipRefused,
+    against_expectation,
+    rule,
+    single,
+)
+from routeproof_conformance.judge.verdict import Exit
+from routeproof_conformance.opening import opened
+from routeproof_conformance.render.text import told
+from routeproof_conformance.report import LeftOut, Report, write_report
+from routeproof_conformance.scope import InScope, OutOfScope, Unpromised, scope
+from routeproof_conformance.session import CASE
+from routeproof_conformance.settings import Settings, resolve
+from routeproof_conformance.target import Expectation, Target
+from routeproof_spec.errors import RouteproofError, TargetUnreachable
+from routeproof_spec.requirement import Requirement, get_requirement
+
+#: A target that is gone stays gone: so many checks in a row that cannot reach it end the run.
+UNREACHED_MAX: Final = 3
+
+_LETTERS: Final = {
+    Outcome.PASS: ".",
+    Outcome.FAIL: "F",
+    Outcome.WARN: "w",
+    Outcome.NOT_APPLICABLE: "-",
+    Outcome.NOT_TESTABLE: "?",
+    Outcome.EXPECTED_FAIL: "x",
+    Outcome.UNEXPECTED_PASS: "X",
+    Outcome.OBSERVED: "o",
+    Outcome.SETUP_FAIL: "S",
+    Outcome.HARNESS_ERROR: "E",
+}
+
+
+def register(config: pytest.Config) -> None:
+    """Make *config*'s run one that judges a gateway; a wrong option or file ends it with a sentence and exit code 2."""
+    config.addinivalue_line("markers", "requirement(id, ...): the requirements that a check tests")
+    config.addinivalue_line("markers", "needs(capability, ...): what the target must have for a check to apply")
+    target, report = config.getoption("--target"), config.getoption("--report")
+    settings = Settings(
+        url=config.getoption("--gateway-url"),
+        target=Path(target) if target else None,
+        profiles=tuple(config.getoption("--profile")),
+        report=Path(report) if report else None,
+        key_env=config.getoption("--key-env"),
+        seed=config.getoption("--seed"),
+    )
+    try:
+        judge = Checking(settings, resolve(settings, environ=os.environ))
+    except RouteproofError as error:
+        pytest.exit(str(error), returncode=Exit.USAGE)
+    config.pluginmanager.register(judge, "routeproof-checking")
+    config.pluginmanager.register(fixtures, "routeproof-fixtures")
+
+
+@final
+class Checking:
+    """One run: every check's ruling is collected here and told in the report."""
+
+    def __init__(self, settings: Settings, target: Target) -> None:
+        self.settings = settings
+        self.target = target
+        self.bench: Bench | None = None
+        self.run = collect.Run(settings=settings, started=time.time())
+        self._stack = ExitStack()
+        self._unreached = 0
+        self._rulings: dict[str, Ruling] = {}
+
+    # Which checks are judged.
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave out the checks that this run cannot or shall not judge, and keep why."""
+        kept: list[pytest.Item] = []
+        left: list[pytest.Item] = []
+        for item in items:
+            match self._scope(item):
+                case OutOfScope(reason=reason):
+                    left.append(item)
+                    self.run.out_of_scope.append(LeftOut(name=_name(item), requirements=_ids(item), reason=reason))
+                case InScope() | Unpromised():
+                    kept.append(item)
+        items[:] = kept
+        if left:
+            config.hook.pytest_deselected(items=left)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Open the target once it is known that there is something to judge."""
+        if session.config.getoption("collectonly") or not any(map(_is_ours, session.items)):
+            return
+        try:
+            self.bench = self._stack.enter_context(
+                opened(self.target, seed=self.settings.seed, folder=self.settings.report)
+            )
+            self.target = self.bench.target
+        except TargetUnreachable as error:
+            self.run.problem = str(error)
+            self._report(session.config)
+            pytest.exit(str(error), returncode=Exit.UNVERIFIED)
+        except RouteproofError as error:
+            pytest.exit(str(error), returncode=Exit.USAGE)
+
+    # Running one check.
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Give a check its case; one that does not apply to the target ends here."""
+        if not _is_ours(item):
+            return
+        assert self.bench is not None
+        rng = Random(f"{self.settings.seed}/{_name(item)}")
+        item.stash[CASE] = Case(bench=self.bench, name=_name(item), requirements=tuple(_ids(item)), rng=rng)
+        match self._scope(item):
+            case Unpromised(reason=reason):
+                raise NotApplicable(reason)
+            case _:
+                pass
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Run an asynchronous check under Trio, bounded, between two healings of the providers."""
+        if not (_is_ours(pyfuncitem) and inspect.iscoroutinefunction(pyfuncitem.obj)):
+            return None
+        case = pyfuncitem.stash[CASE]
+        wanted = inspect.signature(pyfuncitem.obj).parameters
+        arguments = {name: value for name, value in pyfuncitem.funcargs.items() if name in wanted}
+        deadline = self.target.timing.check_deadline
+
+        async def main() -> None:
+            try:
+                with trio.fail_after(deadline):
+                    async with case.opened():
+                        await pyfuncitem.obj(**arguments)
+            except trio.TooSlowError:
+                raise NotTestable(f"the check did not come to its end within {deadline:g} s") from None
+
+        try:
+            trio.run(main)
+        except BaseExceptionGroup as group:
+            raise single(group) from None
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Turn what a check raised into its outcome, and the traceback of a finding into its sentence."""
+        report = yield
+        if not _is_check(item) or CASE not in item.stash:
+            return report
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
+            return report
+        if call.when == "call" or error is not None:
+            self._settle(item, call, report, error)
+        return report
+
+    def _settle(
+        self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, error: BaseException | None
+    ) -> None:
+        case = item.stash[CASE]
+        error = _refused(error)
+        if isinstance(error, NotDeclared) and self.target.is_url_only:
+            left = LeftOut(name=case.name, requirements=list(case.requirements), reason=str(error))
+            self.run.out_of_scope.append(left)
+            report.outcome, report.longrepr = "skipped", ("", 0, str(error))
+            self._rulings[report.nodeid] = Ruling(outcome=Outcome.NOT_APPLICABLE, reason=str(error))
+            return
+        requirements = _requirements(item)
+        ruling = rule(error, levels=frozenset(each.level.value for each in requirements))
+        expectation = self._expected(case.name)
+        if expectation is not None:
+            ruling = against_expectation(ruling, why=expectation.reason)
+        words = traceback.format_exception(error) if ruling.outcome is Outcome.HARNESS_ERROR and error else []
+        seen = collect.check(
+            case,
+            ruling,
+            requirements=requirements,
+            says=inspect.getdoc(getattr(item, "obj", None)) or "",
+            duration=call.duration,
+            expectation=expectation,
+            trace="".join(words),
+        )
+        self.run.checks.append(seen)
+        self._rulings[report.nodeid] = ruling
+        report.outcome = "failed" if ruling.outcome in collect.RED else "passed"
+        report.longrepr = told(seen) if report.failed else None
+        self._stop_where_gone(item.session, ruling)
+
+    def _stop_where_gone(self, session: pytest.Session, ruling: Ruling) -> None:
+        self._unreached = self._unreached + 1 if ruling.outcome is Outcome.SETUP_FAIL else 0
+        if self._unreached >= UNREACHED_MAX:
+            self.run.problem = f"{UNREACHED_MAX} checks in a row did not reach the target; the last: {ruling.reason}"
+            session.shouldstop = self.run.problem
+
+    # Telling it.
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Show a check's outcome as one letter and in its own word."""
+        ruling = self._rulings.get(report.nodeid)
+        if ruling is None:
+            return None
+        if report.when == "call" or report.outcome != "passed":
+            return ruling.outcome.value, _LETTERS[ruling.outcome], ruling.outcome.value.upper()
+        return "", "", ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Close the target, write the report, and set the exit code that the outcomes deserve."""
+        self._stack.close()
+        if session.config.getoption("collectonly") or self.run.report is not None:
+            return
+        match exitstatus:
+            case pytest.ExitCode.INTERNAL_ERROR:
+                self.run.ours = True
+            case pytest.ExitCode.INTERRUPTED if not self.run.problem:
+                self.run.problem = "the run was interrupted"
+            case _ if session.testsfailed and not self.run.checks:
+                self.run.ours = self.bench is None  # nothing was collected whole
+            case _:
+                pass
+        code = self._report(session.config).exit_code
+        red = sum(each.outcome in collect.RED_NAMES for each in self.run.checks)
+        session.exitstatus = Exit.VIOLATED if code == Exit.HELD and session.testsfailed > red else code
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the verdict of each profile."""
+        if self.run.report is None:
+            return
+        terminalreporter.section("profiles")
+        for profile in self.run.report.profiles:
+            terminalreporter.write_line(f"{profile.name:<12} {profile.verdict:<14} {profile.held}/{profile.required}")
+        if self.settings.report is not None:
+            terminalreporter.write_line(f"report: {self.settings.report}")
+
+    def _report(self, config: pytest.Config) -> Report:
+        command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
+        self.run.report = self.run.finished(self.target, self.bench, command=command, ended=time.time())
+        if self.settings.report is not None:
+            write_report(self.run.report, self.settings.report)
+        return self.run.report
+
+    def _scope(self, item: pytest.Item) -> InScope | OutOfScope | Unpromised:
+        if not _is_check(item):
+            return InScope()
+        needs = [name for marker in item.iter_markers("needs") for name in marker.args]
+        return scope(_requirements(item), capabilities=needs, target=self.target, profiles=self.settings.profiles)
+
+    def _expected(self, name: str) -> Expectation | None:
+        today = time.strftime("%Y-%m-%d", time.gmtime(self.run.started))
+        for expectation in self.target.tables.expected:
+            if expectation.check in (name, name.partition("[")[0]) and not (
+                len(expectation.expires) > 0 and expectation.expires <= today
+            ):
+                return expectation
+        return None
+
+
+def _is_check(item: pytest.Item) -> bool:
+    return item.get_closest_marker("requirement") is not None
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return _is_check(item) or "case" in getattr(item, "fixturenames", ())
+
+
+def _name(item: pytest.Item) -> str:
+    """Return a check's name: its file without `test_` and its function without it, as the report shows it."""
+    area = item.path.stem.removeprefix("test_")
+    return f"{area}/{item.name.removeprefix('test_')}"
+
+
+def _ids(item: pytest.Item) -> list[str]:
+    return [str(each) for marker in item.iter_markers("requirement") for each in marker.args]
+
+
+def _requirements(item: pytest.Item) -> list[Requirement]:
+    return [get_requirement(each) for each in _ids(item)]
+
+
+def _refused(error: BaseException | None) -> BaseException | None:
+    if isinstance(error, (pytest.skip.Exception, pytest.xfail.Exception)):
+        return SkipRefused(f"the check skipped itself ({error}): say NotApplicable or NotTestable")
+    return error

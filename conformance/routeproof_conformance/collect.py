@@ -1,0 +1,267 @@
+"""From what a run recorded to its report: both sides of every check in words and numbers, bounded. No I/O."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Final, final
+
+from routeproof_conformance.case import Bench, Case
+from routeproof_conformance.judge.outcome import RED, Outcome, Ruling
+from routeproof_conformance.judge.verdict import SETTLED, UNSETTLED, Exit, exit_code, verdict
+from routeproof_conformance.observed import Observed
+from routeproof_conformance.report import (
+    FORMAT,
+    AttemptSeen,
+    CheckSeen,
+    ErrorBudget,
+    ExchangeSeen,
+    LeftOut,
+    Machine,
+    ProfileSeen,
+    Report,
+    Sentence,
+    StatisticSeen,
+    TargetSeen,
+    Transfer,
+)
+from routeproof_conformance.settings import Settings
+from routeproof_conformance.target import Expectation, Target
+from routeproof_spec.contract import load_contract
+from routeproof_spec.history import Attempt, Exchange, Frame, Headers
+from routeproof_spec.requirement import PROFILES, Requirement, load_requirements
+
+BODY_CHARS_MAX: Final = 4000  # of a body in the report
+FRAMES_MAX: Final = 200
+#: Of a check that held, so many exchanges are enough to see how it was made.
+EXCHANGES_KEPT_GREEN: Final = 2
+
+RED_NAMES: Final = frozenset(outcome.value for outcome in RED)
+
+
+@final
+@dataclass(kw_only=True)
+class Run:
+    """What has come together of a run so far."""
+
+    settings: Settings
+    started: float  #: Unix seconds
+    checks: list[CheckSeen] = field(default_factory=list[CheckSeen])
+    out_of_scope: list[LeftOut] = field(default_factory=list[LeftOut])
+    problem: str = ""  # why the run could not be made, or ended early
+    ours: bool = False  # the suite itself could not be read
+    report: Report | None = None  # once it is made
+
+    def finished(self, target: Target, bench: Bench | None, *, command: str, ended: float) -> Report:
+        """Return the report of the run."""
+        outcomes = [Outcome(each.outcome) for each in self.checks]
+        is_complete = bench is not None and not self.problem
+        code = Exit.OURS if self.ours else exit_code(outcomes, is_complete=is_complete)
+        statistics = [each for check in self.checks for each in check.statistics]
+        requirements = load_requirements()
+        return Report(
+            format=FORMAT,
+            routeproof=version("routeproof"),
+            contract=load_contract().version,
+            target=_target(target),
+            seed=self.settings.seed,
+            command=command,
+            started_at=datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+            duration=round(ended - self.started, 3),
+            machine=_machine(bench),
+            profiles=_profiles(self, target, is_complete=is_complete),
+            requirements=[
+                Sentence(id=each.id, level=each.level.value, text=each.text, profile=each.profile)
+                for each in requirements.values()
+            ],
+            checks=self.checks,
+            out_of_scope=self.out_of_scope,
+            excluded=[
+                LeftOut(name=each.id, requirements=[each.id], reason=each.excluded)
+                for each in requirements.values()
+                if each.excluded is not None
+            ],
+            error_budget=ErrorBudget(
+                tests=len(statistics),
+                alpha=sum(each.alpha for each in statistics),
+                beta=sum(each.beta for each in statistics),
+            ),
+            exit_code=code,
+            problem=self.problem,
+            complete=is_complete,
+        )
+
+
+def check(
+    case: Case,
+    ruling: Ruling,
+    *,
+    requirements: Sequence[Requirement],
+    says: str,
+    duration: float,
+    expectation: Expectation | None = None,
+    trace: str = "",
+) -> CheckSeen:
+    """Return one check as the report holds it: all that is kept of a red one, a little of a green one."""
+    evidence = case.evidence
+    is_green = ruling.outcome not in RED and ruling.outcome not in (Outcome.WARN, Outcome.EXPECTED_FAIL)
+    kept = evidence.observed[:EXCHANGES_KEPT_GREEN] if is_green else evidence.observed
+    started = min((each.exchange.sent_at for each in evidence.observed), default=0.0)
+    secrets = [*case.bench.target.keys.values(), *case.bench.secrets.values()]
+    return CheckSeen(
+        name=case.name,
+        area=case.name.partition("/")[0],
+        says=says,
+        requirements=[each.id for each in requirements],
+        outcome=ruling.outcome.value,
+        reason=_redacted(ruling.reason, secrets),
+        broken=ruling.requirement,
+        duration=round(duration, 4),
+        requests=evidence.requests,
+        exchanges=[exchange_seen(each, case.bench.target, started, secrets) for each in kept],
+        dropped=evidence.requests - len(kept),
+        notes=[_redacted(note, secrets) for note in evidence.notes],
+        statistics=[StatisticSeen(**asdict(each)) for each in evidence.statistics],
+        expectation="" if expectation is None else " ".join(filter(None, (expectation.reason, expectation.issue))),
+        traceback=_redacted(trace, secrets),
+    )
+
+
+def exchange_seen(seen: Observed, target: Target, started: float, secrets: Sequence[str]) -> ExchangeSeen:
+    """Return both sides of one request, in seconds since *started*."""
+    exchange = seen.exchange
+    return ExchangeSeen(
+        marker=exchange.marker,
+        method=exchange.method,
+        path=exchange.path,
+        sent=_at(exchange.sent_at, started),
+        request=_transfer(exchange.request_headers, exchange.request_body, (), started, secrets),
+        status=exchange.status,
+        head=None if exchange.head_at is None else _at(exchange.head_at, started),
+        response=_transfer(exchange.headers, exchange.body, exchange.frames, started, secrets),
+        ended=exchange.ended.value,
+        ended_at=_at(exchange.ended_at, started),
+        detail=exchange.detail,
+        curl=curl(exchange, target),
+        attempts=None if seen.journal is None else [_attempt(attempt, started, secrets) for attempt in seen.journal],
+    )
+
+
+def curl(exchange: Exchange, target: Target) -> str:
+    """Return a command line that sends the same request; the key stands as its variable's name."""
+    origin = target.base_url.partition("://")
+    host = origin[2].partition("/")[0]
+    words = ["curl", "-sS", "-i", "-N", "-X", exchange.method, f"{origin[0]}://{host}{exchange.path}"]
+    line = " ".join(shlex.quote(word) for word in words)
+    for name, value in exchange.request_headers:
+        if name == "authorization" and value.startswith("Bearer sha256:"):
+            line += f' -H "Authorization: Bearer ${target.tables.target.key_env}"'
+        elif name not in _OWN_HEADERS:
+            line += " -H " + shlex.quote(f"{name}: {value}")
+    if exchange.request_body:
+        line += " --data-binary " + shlex.quote(exchange.request_body[:BODY_CHARS_MAX].decode("utf-8", "replace"))
+    return line
+
+
+#: What every client sends of its own accord.
+_OWN_HEADERS: Final = frozenset({"host", "content-length", "accept", "accept-encoding", "connection", "user-agent"})
+
+
+def _attempt(attempt: Attempt, started: float, secrets: Sequence[str]) -> AttemptSeen:
+    return AttemptSeen(
+        provider=attempt.provider,
+        received=_at(attempt.received_at, started),
+        status=attempt.status,
+        faults=list(attempt.faults),
+        request=_transfer(attempt.request_headers, attempt.request_body, (), started, secrets),
+        response=_transfer((), attempt.body, attempt.frames, started, secrets),
+        ended=attempt.ended.value,
+        ended_at=_at(attempt.ended_at, started) if attempt.ended_at else None,
+        peer_gone=None if attempt.peer_gone_at is None else _at(attempt.peer_gone_at, started),
+    )
+
+
+def _transfer(
+    headers: Headers, body: bytes, frames: Sequence[Frame], started: float, secrets: Sequence[str]
+) -> Transfer:
+    text = body[: BODY_CHARS_MAX * 4].decode("utf-8", "replace")[:BODY_CHARS_MAX]
+    return Transfer(
+        headers=[(name, _redacted(value, secrets)) for name, value in headers],
+        body=_redacted(text, secrets),
+        body_bytes=len(body),
+        frames=[(_at(frame.at, started), len(frame.data)) for frame in frames[:FRAMES_MAX]],
+    )
+
+
+def _redacted(text: str, secrets: Sequence[str]) -> str:
+    """Return *text* without any secret of the run: a body may quote one, which is a finding, and no reason to spread it."""
+    for secret in secrets:
+        text = text.replace(secret, "[secret]")
+    return text
+
+
+def _at(time: float, started: float) -> float:
+    return round(time - started, 6)
+
+
+def _target(target: Target) -> TargetSeen:
+    identity = target.tables.target
+    return TargetSeen(
+        name=identity.name,
+        version=identity.version,
+        base_url=target.base_url,
+        dialect=target.dialect.name,
+        digest=target.digest,
+        is_url_only=target.is_url_only,
+    )
+
+
+def _machine(bench: Bench | None) -> Machine:
+    calibration = bench.calibration if bench is not None else None
+    return Machine(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        late_median=round(calibration.median, 6) if calibration else 0.0,
+        late_worst=round(calibration.worst, 6) if calibration else 0.0,
+    )
+
+
+def _profiles(run: Run, target: Target, *, is_complete: bool) -> list[ProfileSeen]:
+    outcomes: dict[str, list[Outcome]] = defaultdict(list)
+    for each in run.checks:
+        for requirement in _charged(each):
+            outcomes[requirement].append(Outcome(each.outcome))
+    asked = run.settings.profiles or tuple(PROFILES)
+    return [_profile(name, outcomes, is_complete=is_complete) for name in PROFILES if name in asked]
+
+
+def _charged(seen: CheckSeen) -> list[str]:
+    """Return the requirements that the outcome speaks of: a broken one is broken alone, the check's others stay open."""
+    return [seen.broken] if seen.broken is not None else seen.requirements
+
+
+def _profile(name: str, outcomes: dict[str, list[Outcome]], *, is_complete: bool) -> ProfileSeen:
+    required = [each.id for each in load_requirements().values() if each.profile == name and each.excluded is None]
+    broken = [each for each in required if {Outcome.FAIL, Outcome.EXPECTED_FAIL} & set(outcomes[each])]
+    unsettled = [each for each in required if each not in broken and UNSETTLED & set(outcomes[each])]
+    held = [
+        each
+        for each in required
+        if each not in broken and each not in unsettled and outcomes[each] and set(outcomes[each]) <= SETTLED
+    ]
+    untested = [each for each in required if each not in {*broken, *unsettled, *held}]
+    return ProfileSeen(
+        name=name,
+        says=PROFILES[name],
+        verdict=verdict(required, outcomes, is_complete=is_complete).value,
+        required=len(required),
+        held=len(held),
+        broken=broken,
+        unsettled=unsettled,
+        untested=untested,
+    )

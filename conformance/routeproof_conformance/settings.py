@@ -1,0 +1,43 @@
+"""What a run was asked for, and the target that it means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import final
+
+from routeproof_conformance.target import Target, load_target, url_target
+from routeproof_spec.errors import ConfigError
+from routeproof_spec.requirement import PROFILES
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options of a run; *report* is the folder that takes the report, None: none is written."""
+
+    url: str = ""
+    target: Path | None = None
+    profiles: tuple[str, ...] = ()
+    report: Path | None = None
+    key_env: str = ""
+    seed: int = 0
+
+
+def resolve(settings: Settings, *, environ: Mapping[str, str]) -> Target:
+    """Return the target that *settings* mean; raise `ConfigError` where an option or the file is wrong."""
+    for profile in settings.profiles:
+        if profile not in PROFILES:
+            near = difflib.get_close_matches(profile, PROFILES, n=1)
+            wanted = f"'{near[0]}'" if near else "one of " + ", ".join(PROFILES)
+            raise ConfigError(file="--profile", key="", found=repr(profile), wanted=wanted)
+    if settings.url and not settings.url.startswith(("http://", "https://")):
+        wanted = "a base URL that begins with http:// or https://"
+        raise ConfigError(file="--gateway-url", key="", found=repr(settings.url), wanted=wanted)
+    rng = Random(f"{settings.seed}/keys")
+    if settings.target is not None:
+        return load_target(settings.target, environ=environ, rng=rng, base_url=settings.url)
+    return url_target(settings.url, environ=environ, rng=rng, key_env=settings.key_env)

@@ -1,0 +1,212 @@
+"""A behaviour is a value that rewrites the script of an answer.
+
+Behaviours compose with `|`, left to right, and obey laws (tests/simulator/test_behaviours.py holds them):
+`(a | b) | c == a | (b | c)`, `b | ok == b == ok | b`, `first(0, b) == ok`, `chance(0, b) == ok`, `chance(1, b) == b`,
+`cut(n) | cut(m) == cut(min(n, m))`. What it leaves alone, it leaves alone: a behaviour that finds no place to act
+changes nothing, and the journal then names no fault.
+
+To add a fault, write a class in `faults`: its fields are its attributes in every spelling, `rewrite` is
+what it does. Its name is the class's name in snake case.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Any, ClassVar, Final, Protocol, final
+
+from typing_extensions import override
+
+from routeproof_simulator.script import Script
+
+BY_NAME: Final[dict[str, type[Behaviour]]] = {}  # every behaviour that can be spelled; filled by the classes themselves
+
+
+class OutOfRangeError(ValueError):
+    """An attribute of a behaviour has a value that means nothing: *field*, what was *found*, what is *wanted*."""
+
+    def __init__(self, field: str, *, found: object, wanted: str) -> None:
+        super().__init__(field, found, wanted)
+        self.field = field
+        self.found = found
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        return f"{self.field} must be {self.wanted}, not {self.found!r}"
+
+
+class Voice(Protocol):
+    """How a dialect words what a behaviour needs said."""
+
+    def error(self, status: int, message: str | None, code: str | None) -> bytes:
+        """Return the error body for *status*; None stands for what this provider usually says."""
+        ...
+
+    def event(self, data: bytes) -> bytes:
+        """Return *data* as one event of a stream."""
+        ...
+
+    def usage(self, prompt: int, completion: int) -> dict[str, object]:
+        """Return the fields that count the tokens."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What a behaviour may know of the attempt that it answers."""
+
+    attempt: int  # 0-based among those with the same marker since the behaviour was set
+    tokens: int  # of the completion
+    voice: Voice
+    draw: Callable[[], float]  # uniform in [0, 1), of this attempt alone
+
+
+class Behaviour(ABC):
+    """What one provider does to its answers."""
+
+    __slots__ = ()
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        """Enter the class among those that can be spelled, unless it is abstract or a composition."""
+        if not cls.__name__.startswith("_"):
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+            BY_NAME[cls.name] = cls
+
+    @abstractmethod
+    def rewrite(self, script: Script, situation: Situation) -> Script:
+        """Return *script* as this behaviour changes it in *situation*."""
+
+    def merged(self, later: Behaviour) -> Behaviour | None:  # noqa: ARG002 - most behaviours merge with nothing
+        """Return the one behaviour that does the same as this and then *later*, or None where there is none."""
+        return None
+
+    def __or__(self, later: Behaviour) -> Behaviour:
+        """Return the behaviour that does this and then *later*."""
+        return compose(*parts(self), *parts(later))
+
+    def __str__(self) -> str:
+        """Return the behaviour as it is written in Python, attributes at their defaults left out."""
+        shown = [f"{name}={value!s}" for name, value in attributes(self).items()]
+        return f"{self.name}({', '.join(shown)})"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Chain(Behaviour):
+    """Several behaviours in their order: the normal form of every composition of none or more than one."""
+
+    behaviours: tuple[Behaviour, ...]
+
+    @override
+    def rewrite(self, script: Script, situation: Situation) -> Script:
+        for behaviour in self.behaviours:
+            script = behaviour.rewrite(script, situation)
+        return script
+
+    def __str__(self) -> str:
+        return " | ".join(map(str, self.behaviours)) or "ok"
+
+
+ok: Final[Behaviour] = _Chain(())
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class First(Behaviour):
+    """The first *n* attempts with the same marker behave so; unmarked ones share one series."""
+
+    n: int
+    behaviour: Behaviour
+
+    def __post_init__(self) -> None:
+        within("n", self.n, low=0)
+
+    @override
+    def rewrite(self, script: Script, situation: Situation) -> Script:
+        return self.behaviour.rewrite(script, situation) if situation.attempt < self.n else script
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Chance(Behaviour):
+    """An attempt behaves so with probability *p*."""
+
+    p: float
+    behaviour: Behaviour
+
+    def __post_init__(self) -> None:
+        within("p", self.p, low=0.0, high=1.0)
+
+    @override
+    def rewrite(self, script: Script, situation: Situation) -> Script:
+        return self.behaviour.rewrite(script, situation) if situation.draw() < self.p else script
+
+
+def first(n: int, behaviour: Behaviour) -> Behaviour:
+    """Return *behaviour* for the first *n* attempts with the same marker, since it was set."""
+    return normal(First(n, behaviour))
+
+
+def chance(p: float, behaviour: Behaviour) -> Behaviour:
+    """Return *behaviour* for a share *p* (0 to 1) of the attempts, drawn for each on its own."""
+    return normal(Chance(p, behaviour))
+
+
+def normal(behaviour: Behaviour) -> Behaviour:
+    """Return the simplest behaviour that does the same as *behaviour*."""
+    match behaviour:
+        case First(n=0) | Chance(p=0.0) | First(behaviour=_Chain(())) | Chance(behaviour=_Chain(())):
+            return ok
+        case Chance(p=1.0, behaviour=inner):
+            return inner
+        case _:
+            return behaviour
+
+
+def compose(*behaviours: Behaviour) -> Behaviour:
+    """Return the behaviour that does all of *behaviours*, left to right; `ok` for none."""
+    chain: list[Behaviour] = []
+    for behaviour in behaviours:
+        for part in parts(behaviour):
+            one = chain[-1].merged(part) if chain else None
+            chain = [*chain[:-1], one] if one is not None else [*chain, part]
+    return chain[0] if len(chain) == 1 else _Chain(tuple(chain))
+
+
+def parts(behaviour: Behaviour) -> tuple[Behaviour, ...]:
+    """Return what *behaviour* is composed of, in order; nothing for `ok`."""
+    return behaviour.behaviours if isinstance(behaviour, _Chain) else (behaviour,)
+
+
+def rewrite(behaviour: Behaviour, script: Script, situation: Situation) -> tuple[Script, tuple[str, ...]]:
+    """Return *script* as *behaviour* changes it, and those of its parts that did change it, in words."""
+    faults: list[str] = []
+    for part in parts(behaviour):
+        changed = part.rewrite(script, situation)
+        if changed is not script and changed != script:
+            faults.append(str(part))
+        script = changed
+    return script, tuple(faults)
+
+
+def attributes(behaviour: Behaviour) -> dict[str, Any]:
+    """Return the attributes of *behaviour* that are not at their defaults, by name."""
+    assert is_dataclass(behaviour)
+    return {
+        field.name: getattr(behaviour, field.name)
+        for field in fields(behaviour)
+        if field.default is MISSING or getattr(behaviour, field.name) != field.default
+    }
+
+
+def within(field: str, value: float | None, *, low: float, high: float = math.inf, above: bool = False) -> None:
+    """Raise `OutOfRangeError` unless *value* is None or finite and from *low* (*above*: greater than it) to *high*."""
+    if value is None:
+        return
+    if not math.isfinite(value) or value > high or value < low or (above and value == low):
+        least = f"greater than {low:g}" if above else f"at least {low:g}"
+        raise OutOfRangeError(field, found=value, wanted=least if high == math.inf else f"{least}, at most {high:g}")

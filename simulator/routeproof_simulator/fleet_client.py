@@ -1,0 +1,115 @@
+"""A client of the control API: how a suite steers a fleet and reads what the providers saw."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Final, Self, TypeVar, final
+from urllib.parse import quote
+
+import httpx2
+import msgspec
+import trio
+
+from routeproof_simulator import spelling
+from routeproof_simulator.algebra import Behaviour
+from routeproof_simulator.control import FleetView, JournalPage
+from routeproof_simulator.provider import Door
+from routeproof_spec.errors import RouteproofError, TargetUnreachable
+from routeproof_spec.history import Attempt
+
+T = TypeVar("T")
+
+DEADLINE: Final = 10.0  #: seconds; of one exchange with the control port, which answers within milliseconds
+POLL: Final = 0.01  #: seconds
+PAGES_MAX: Final = 1000
+
+
+@final
+class FleetClient:
+    """Steers the fleet whose control API is at *control_url*; use it as an async context manager, or call `aclose`.
+
+    Every method raises `TargetUnreachable` where the control port does not answer, and `RouteproofError` where it refuses.
+    """
+
+    def __init__(self, control_url: str, *, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._url = control_url
+        self._client = httpx2.AsyncClient(base_url=control_url, transport=transport, trust_env=False, timeout=DEADLINE)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def fleet(self) -> FleetView:
+        """Return the providers as they are at this moment."""
+        return _decoded(await self._ask("GET", "/fleet"), FleetView)
+
+    async def set_behaviour(self, provider: str, behaviour: Behaviour, *, ttl: float | None = None) -> None:
+        """Let *provider* behave so; after *ttl* seconds as configured again."""
+        body = {"behaviour": spelling.encode(behaviour), "ttl": ttl}
+        await self._ask("PUT", f"/providers/{quote(provider, safe='')}/behaviour", body)
+
+    async def set_door(self, provider: str, door: Door) -> None:
+        """Open, close or silence the door of *provider*; a change ends the connections that it has."""
+        await self._ask("PUT", f"/providers/{quote(provider, safe='')}/door", {"door": door})
+
+    async def heal(self) -> None:
+        """Let every provider behave as configured."""
+        await self._ask("POST", "/heal")
+
+    async def attempts(self, marker: str | None = None) -> tuple[Attempt, ...]:
+        """Return the attempts that bear *marker*, or all, in the order in which they were received."""
+        return (await self._read(marker))[0]
+
+    async def wait_idle(self, marker: str | None = None) -> tuple[Attempt, ...]:
+        """Wait until no attempt (that bears *marker*) is open, and return them. Callers bound it: `trio.fail_after`."""
+        while True:
+            attempts, still_open = await self._read(marker)
+            if not still_open:
+                return attempts
+            await trio.sleep(POLL)
+
+    async def clear(self) -> None:
+        """Forget all attempts."""
+        await self._ask("DELETE", "/journal")
+
+    async def _read(self, marker: str | None) -> tuple[tuple[Attempt, ...], int]:
+        attempts: list[Attempt] = []
+        still_open, after = 0, 0
+        for _ in range(PAGES_MAX):
+            query = f"?after={after}" + (f"&marker={quote(marker, safe='')}" if marker is not None else "")
+            page = _decoded(await self._ask("GET", "/journal" + query), JournalPage)
+            attempts += page.attempts
+            still_open += page.open
+            after = page.next
+            if not page.more:
+                break
+        return tuple(attempts), still_open
+
+    async def _ask(self, method: str, path: str, body: object = None) -> bytes:
+        try:
+            response = await self._client.request(
+                method, path, content=None if body is None else msgspec.json.encode(body)
+            )
+        except httpx2.TransportError as error:
+            reason = str(error) or type(error).__name__
+            raise TargetUnreachable(
+                f"the providers' control API at {self._url} does not answer ({reason}): start the providers, or mend the URL"
+            ) from error
+        if response.status_code != 200:
+            raise RouteproofError(f"the providers refused {method} {path}: {response.text[:500]}")
+        return response.content
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise TargetUnreachable(f"what answers at the control URL is no control API of ours: {error}") from error

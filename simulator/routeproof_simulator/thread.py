@@ -1,0 +1,99 @@
+"""A fleet for callers who are not in trio: it runs in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar, final
+
+import trio
+
+from routeproof_simulator.algebra import Behaviour
+from routeproof_simulator.fleet import FleetConfig, RunningFleet, serve_fleet
+from routeproof_simulator.provider import Door
+from routeproof_spec.history import Attempt
+
+T = TypeVar("T")
+
+
+@final
+class FleetThread:
+    """Serve the fleet of *config* for the length of a `with` block; raises what `serving_fleet` raises."""
+
+    def __init__(self, config: FleetConfig, *, host: str = "127.0.0.1", control_port: int | None = None) -> None:
+        self._config = config
+        self._host = host
+        self._control_port = control_port
+        self._is_ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="routeproof-fleet", daemon=True)
+        self._running: RunningFleet | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._scope = trio.CancelScope()
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._is_ready.wait()
+        if self._error is not None:
+            raise self._error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._call(self._scope.cancel)
+        self._thread.join()
+
+    @property
+    def base_urls(self) -> dict[str, str]:
+        """The base URL of each provider, ending in /v1."""
+        return dict(self._fleet.base_urls)
+
+    @property
+    def control_url(self) -> str:
+        """The URL of the control API."""
+        return self._fleet.control_url
+
+    def set_behaviour(self, provider: str, behaviour: Behaviour, *, ttl: float | None = None) -> None:
+        """Let *provider* behave so; after *ttl* seconds as configured again."""
+        self._call(lambda: self._fleet.fleet.providers[provider].set_behaviour(behaviour, ttl=ttl))
+
+    def set_door(self, provider: str, door: Door) -> None:
+        """Open, close or silence the door of *provider*."""
+        self._call(lambda: self._fleet.fleet.providers[provider].set_door(door))
+
+    def heal(self) -> None:
+        """Let every provider behave as configured."""
+        self._call(self._fleet.fleet.heal)
+
+    def attempts(self, marker: str | None = None) -> tuple[Attempt, ...]:
+        """Return the attempts that bear *marker*, or all."""
+        journal = self._fleet.journal
+        return self._call(lambda: journal.attempts if marker is None else journal.of(marker))
+
+    @property
+    def _fleet(self) -> RunningFleet:
+        assert self._running is not None, "a FleetThread is used inside its with block"
+        return self._running
+
+    def _call(self, function: Callable[[], T]) -> T:
+        return trio.from_thread.run_sync(function, trio_token=self._token)
+
+    def _run(self) -> None:
+        try:
+            trio.run(self._serve)
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in `__enter__`
+            self._error = error
+        finally:
+            self._is_ready.set()
+
+    async def _serve(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                self._running = await nursery.start(self._start)
+                self._is_ready.set()
+
+    async def _start(self, *, task_status: trio.TaskStatus[RunningFleet]) -> None:
+        await serve_fleet(self._config, host=self._host, control_port=self._control_port, task_status=task_status)
