@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from enum import IntEnum
+from typing import cast
 
 import click
 
@@ -45,6 +46,9 @@ def explain(error: BaseException) -> Exit:
 
 def _single(error: BaseException) -> BaseException:
     """Return the one error inside nested groups of one: nurseries wrap what was raised in them."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    match error:
+        case BaseExceptionGroup():
+            inner = cast("tuple[BaseException, ...]", error.exceptions)
+            return _single(inner[0]) if len(inner) == 1 else error
+        case _:
+            return error

@@ -1,6 +1,6 @@
 """What a check is written with: everything that the suite's files import, and nothing else is public."""
 
-from routeproof_conformance.ask import MAIN, Ask, Chain, Leave, Link, Raw
+from routeproof_conformance.ask import MAIN, MARK, Ask, Chain, Leave, Link, Raw
 from routeproof_conformance.dig import dig, fields_of, items_of, parsed, request_json
 from routeproof_conformance.evidence import Evidence
 from routeproof_conformance.expect import Expect
@@ -33,6 +33,7 @@ __all__ = [
     "EMBEDDING",
     "FORMS",
     "MAIN",
+    "MARK",
     "STREAMS",
     "WHOLE",
     "Ask",

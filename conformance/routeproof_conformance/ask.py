@@ -14,6 +14,9 @@ from routeproof_spec.marker import in_text
 
 MAIN: Final = "main"
 
+#: Where it stands in a body that a check words itself, the request's own marker is put in.
+MARK: Final = in_text("")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
@@ -92,7 +95,7 @@ class Ask:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raw:
-    """Any other request; *path* stands below the base URL."""
+    """Any other request; *path* stands below the base URL. The marker goes into the body wherever `MARK` stands in it."""
 
     method: str
     path: str
@@ -121,13 +124,14 @@ def compose(ask: Request, *, dialect: Dialect, model: str, marker: str) -> Wire:
     """Return how *ask* is put on the wire in *dialect*; *model* is the name where it leaves that open."""
     match ask:
         case Raw():
-            return Wire(method=ask.method, path=ask.path, headers=ask.headers, body=ask.body)
+            return Wire(method=ask.method, path=ask.path, headers=ask.headers, body=_marked(ask.body, marker))
         case Ask():
-            body = _body(ask, model=ask.model or (ask.chain[0].model if ask.chain else model), marker=marker)
-            routed, headers = _routed(ask, dialect, body)
+            plain = _body(ask, model=ask.model or (ask.chain[0].model if ask.chain else model), marker=marker)
+            routed, headers = _routed(ask, dialect, plain)
             shown = {name: value for name, value in (routed | ask.body).items() if name not in ask.without}
             extra = (("content-type", "application/json"), *headers, *ask.headers)
-            return Wire(method="POST", path=ask.form.path, headers=_last_wins(extra), body=_encode(shown))
+            body = _marked(_encode(shown), marker)
+            return Wire(method="POST", path=ask.form.path, headers=_last_wins(extra), body=body)
 
 
 def _body(ask: Ask, *, model: str, marker: str) -> dict[str, object]:
@@ -166,6 +170,10 @@ def _last_wins(headers: Headers) -> Headers:
     kinds = [value for name, value in headers if name.lower() == "content-type"]
     rest = tuple((name, value) for name, value in headers if name.lower() != "content-type")
     return (("content-type", kinds[-1]), *rest)
+
+
+def _marked(body: bytes, marker: str) -> bytes:
+    return body.replace(MARK.encode(), in_text(marker).encode())
 
 
 def _encode(body: Mapping[str, object]) -> bytes:

@@ -19,6 +19,7 @@ import trio
 from routeproof_conformance import collect, fixtures
 from routeproof_conformance.case import Bench, Case
 from routeproof_conformance.judge.outcome import (
+    RED,
     NotApplicable,
     NotDeclared,
     NotTestable,
@@ -208,7 +209,7 @@ class Checking:
         )
         self.run.checks.append(seen)
         self._rulings[report.nodeid] = ruling
-        report.outcome = "failed" if ruling.outcome in collect.RED else "passed"
+        report.outcome = "failed" if ruling.outcome in RED else "passed"
         report.longrepr = told(seen) if report.failed else None
         self._stop_where_gone(item.session, ruling)
 
@@ -226,7 +227,9 @@ class Checking:
         if ruling is None:
             return None
         if report.when == "call" or report.outcome != "passed":
-            return ruling.outcome.value, _LETTERS[ruling.outcome], ruling.outcome.value.upper()
+            # pytest tells the reasons of those alone that it counts as failed.
+            category = "failed" if ruling.outcome in RED else ruling.outcome.value
+            return category, _LETTERS[ruling.outcome], ruling.outcome.value.upper()
         return "", "", ""
 
     @pytest.hookimpl(tryfirst=True)

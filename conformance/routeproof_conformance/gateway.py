@@ -16,7 +16,7 @@ from routeproof_conformance.forms import CHAT, Form
 from routeproof_conformance.judge.outcome import NotApplicable, NotDeclared
 from routeproof_conformance.observed import Observed
 from routeproof_conformance.target import Target
-from routeproof_simulator.recorder import record
+from routeproof_simulator.recorder import Patience, record
 from routeproof_spec.errors import TargetUnreachable
 from routeproof_spec.history import Attempt, Ended, Exchange, Headers
 from routeproof_spec.marker import new_marker
@@ -98,9 +98,11 @@ class Gateway:
             marker=marker,
             headers=(*self._credentials(ask.key), *wire.headers),
             body=wire.body,
-            within=within,
-            leave_after=leave.seconds if leave is not None and leave.seconds is not None else math.inf,
-            leave_when=_has_event if leave is not None and leave.first_event else None,
+            patience=Patience(
+                within=within,
+                leave_after=leave.seconds if leave is not None and leave.seconds is not None else math.inf,
+                leave_when=_has_event if leave is not None and leave.first_event else None,
+            ),
             now=time.monotonic,
         )
 

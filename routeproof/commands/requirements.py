@@ -27,7 +27,9 @@ def command(requirement_id: str | None, profile: str | None) -> None:
         mark = " " if each.excluded is None else "-"
         click.echo(f"{mark} {each.id:<{width}}  {each.level:<6}  {each.text}")
     tested = sum(each.excluded is None for each in shown)
-    click.echo(f"\n{len(shown)} requirements, {tested} tested; '-' marks those excluded for now (ask for one by its ID).")
+    click.echo(
+        f"\n{len(shown)} requirements, {tested} tested; '-' marks those excluded for now (ask for one by its ID)."
+    )
 
 
 def _explained(requirement: Requirement) -> str:

@@ -1,13 +1,15 @@
 """A behaviour is a value that rewrites the script of an answer.
 
-Behaviours compose with `|`, left to right, and obey laws (tests/simulator/test_behaviours.py holds them):
+Behaviours compose with `|`, left to right, and obey laws (held by property tests):
 `(a | b) | c == a | (b | c)`, `b | ok == b == ok | b`, `first(0, b) == ok`, `chance(0, b) == ok`, `chance(1, b) == b`,
 `cut(n) | cut(m) == cut(min(n, m))`. What it leaves alone, it leaves alone: a behaviour that finds no place to act
 changes nothing, and the journal then names no fault.
 
-To add a fault, write a class in `faults`: its fields are its attributes in every spelling, `rewrite` is
-what it does. Its name is the class's name in snake case.
+To add a fault, write a class in `faults`: its fields are its attributes in every spelling, calling it is
+what it does. Its name is the class's name in snake case; `behaviours` gives it the same name in Python.
 """
+
+# ruff: noqa: D102 - the docstring of a behaviour says what calling it does
 
 from __future__ import annotations
 
@@ -15,10 +17,8 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Final, Protocol, final
-
-from typing_extensions import override
 
 from routeproof_simulator.script import Script
 
@@ -64,20 +64,20 @@ class Situation:
     draw: Callable[[], float]  # uniform in [0, 1), of this attempt alone
 
 
+@dataclass(frozen=True, slots=True)
 class Behaviour(ABC):
-    """What one provider does to its answers."""
+    """What one provider does to its answers: called with a script, it returns the script that is played instead."""
 
-    __slots__ = ()
     name: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         """Enter the class among those that can be spelled, unless it is abstract or a composition."""
         if not cls.__name__.startswith("_"):
-            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+            cls.name = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", cls.__name__).lower()
             BY_NAME[cls.name] = cls
 
     @abstractmethod
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         """Return *script* as this behaviour changes it in *situation*."""
 
     def merged(self, later: Behaviour) -> Behaviour | None:  # noqa: ARG002 - most behaviours merge with nothing
@@ -89,7 +89,7 @@ class Behaviour(ABC):
         return compose(*parts(self), *parts(later))
 
     def __str__(self) -> str:
-        """Return the behaviour as it is written in Python, attributes at their defaults left out."""
+        """Return the behaviour as it may be written in Python, attributes at their defaults left out."""
         shown = [f"{name}={value!s}" for name, value in attributes(self).items()]
         return f"{self.name}({', '.join(shown)})"
 
@@ -101,10 +101,9 @@ class _Chain(Behaviour):
 
     behaviours: tuple[Behaviour, ...]
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         for behaviour in self.behaviours:
-            script = behaviour.rewrite(script, situation)
+            script = behaviour(script, situation)
         return script
 
     def __str__(self) -> str:
@@ -125,9 +124,8 @@ class First(Behaviour):
     def __post_init__(self) -> None:
         within("n", self.n, low=0)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
-        return self.behaviour.rewrite(script, situation) if situation.attempt < self.n else script
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        return self.behaviour(script, situation) if situation.attempt < self.n else script
 
 
 @final
@@ -141,9 +139,8 @@ class Chance(Behaviour):
     def __post_init__(self) -> None:
         within("p", self.p, low=0.0, high=1.0)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
-        return self.behaviour.rewrite(script, situation) if situation.draw() < self.p else script
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        return self.behaviour(script, situation) if situation.draw() < self.p else script
 
 
 def first(n: int, behaviour: Behaviour) -> Behaviour:
@@ -186,7 +183,7 @@ def rewrite(behaviour: Behaviour, script: Script, situation: Situation) -> tuple
     """Return *script* as *behaviour* changes it, and those of its parts that did change it, in words."""
     faults: list[str] = []
     for part in parts(behaviour):
-        changed = part.rewrite(script, situation)
+        changed = part(script, situation)
         if changed is not script and changed != script:
             faults.append(str(part))
         script = changed
@@ -195,7 +192,6 @@ def rewrite(behaviour: Behaviour, script: Script, situation: Situation) -> tuple
 
 def attributes(behaviour: Behaviour) -> dict[str, Any]:
     """Return the attributes of *behaviour* that are not at their defaults, by name."""
-    assert is_dataclass(behaviour)
     return {
         field.name: getattr(behaviour, field.name)
         for field in fields(behaviour)

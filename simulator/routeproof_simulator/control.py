@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, final
+from typing import Annotated, Any, Final, final
 from urllib.parse import parse_qs
 
 import msgspec
@@ -26,6 +26,8 @@ from routeproof_spec.history import Attempt
 
 PAGE_ATTEMPTS_MAX = 500
 PAGE_BYTES_MAX = 8 * 2**20  # of bodies; a page holds one attempt at least
+
+_DONE: Final = {"status": "ok"}
 
 
 class BehaviourChange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,18 +95,18 @@ class Control:
     def _routed(self, request: Received) -> Script:
         match request.method, request.path.split("/")[1:]:
             case "GET", ["healthz"]:
-                return _answer(200, {"status": "ok"})
+                answer: object = _DONE
             case "GET", ["fleet"]:
-                return _answer(200, FleetView(tuple(map(self._view, self._providers.values()))))
-            case "GET", ["journal"]:
-                return self._page(request)
+                answer = FleetView(tuple(map(self._view, self._providers.values())))
             case "DELETE", ["journal"]:
                 self._journal.clear()
-                return _answer(200, {"status": "ok"})
+                answer = _DONE
             case "POST", ["heal"]:
                 for provider in self._providers.values():
                     provider.heal()
-                return _answer(200, {"status": "ok"})
+                answer = _DONE
+            case "GET", ["journal"]:
+                return self._page(request)
             case "PUT", ["providers", name, ("behaviour" | "door") as what]:
                 return self._change(request, name, what)
             case method, ["healthz" | "fleet" | "journal" | "heal"] | ["providers", _, "behaviour" | "door"]:
@@ -112,6 +114,7 @@ class Control:
             case _:
                 wanted = "/fleet, /journal, /heal, /healthz, /providers/NAME/behaviour or /providers/NAME/door"
                 return _error(404, "There is no such path.", found=request.path, wanted=wanted)
+        return _answer(200, answer)
 
     def _change(self, request: Received, name: str, what: str) -> Script:
         provider = self._providers.get(name)

@@ -1,9 +1,11 @@
 """The faults that a provider can be given; each a name and a few attributes with units.
 
 Names follow Toxiproxy where it has one. Times are in seconds. Where a fault sets in is said in one of three ways:
-`frames` (after so many frames; a whole answer is one frame), `before` (a place, at the moment it is due), `bytes` (after
-so many bytes of the body). A place that the answer does not have changes nothing.
+`frames` (after so many frames; a whole answer is one frame), `before` (a place, at the moment it is due), `bytes`
+(after so many bytes of the body). A place that the answer does not have changes nothing.
 """
+
+# ruff: noqa: D102 - the docstring of a behaviour says what calling it does
 
 from __future__ import annotations
 
@@ -12,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, final, get_args
 
 import msgspec
-from typing_extensions import override
 
 from routeproof_simulator.algebra import Behaviour, OutOfRangeError, Situation, within
 from routeproof_simulator.script import (
@@ -56,8 +57,7 @@ class Latency(Behaviour):
         within("seconds", self.seconds, low=0.0)
         within("jitter", self.jitter, low=0.0, high=self.seconds)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         spread = self.jitter * (2 * situation.draw() - 1) if self.jitter else 0.0
         return (Wait(self.seconds + spread), *script)
 
@@ -72,8 +72,7 @@ class Ttft(Behaviour):
     def __post_init__(self) -> None:
         within("seconds", self.seconds, low=0.0)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
         split = split_before(script, "content" if is_stream(script) else "headers")
         return script if split is None else (*split[0], Wait(self.seconds), *split[1])
@@ -89,8 +88,7 @@ class Pace(Behaviour):
     def __post_init__(self) -> None:
         within("tokens_per_second", self.tokens_per_second, low=0.0, above=True)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         gap = 1.0 / self.tokens_per_second
         if not is_stream(script):
             return (Wait(gap * max(0, situation.tokens - 1)), *script)
@@ -116,8 +114,7 @@ class Slicer(Behaviour):
         within("bytes", self.bytes, low=1)
         within("delay", self.delay, low=0.0)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
         sliced: list[Any] = []
         for op in script:
@@ -141,9 +138,8 @@ class Drip(Behaviour):
         within("seconds", self.seconds, low=0.0, above=True)
         within("bytes", self.bytes, low=1)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
-        return Slicer(self.bytes, self.seconds).rewrite(script, situation)
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        return Slicer(self.bytes, self.seconds)(script, situation)
 
 
 # What is answered instead
@@ -172,8 +168,7 @@ class Fail(Behaviour):
             within("retry_after", self.retry_after, low=0.0)
         _header_value("content_type", self.content_type)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         own = situation.voice.error(self.status, self.message, self.code)
         body = own if self.body is None else self.body.encode()
         failed = instead(script, self.status, body, content_type=self.content_type or JSON)
@@ -188,8 +183,7 @@ class Fail(Behaviour):
 class Empty(Behaviour):
     """The status and headers of success, and a body of no bytes."""
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
         index = after_frames(script, 0)
         return script if index is None else refitted(script[:index])
@@ -205,8 +199,7 @@ class WrongContentType(Behaviour):
     def __post_init__(self) -> None:
         _header_value("content_type", self.content_type)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
         head = head_of(script)
         return script if head is None else with_head(script, head.status, content_type=self.content_type)
@@ -220,10 +213,9 @@ class ErrorIn200(Behaviour):
     message: str | None = None
     code: str | None = None
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         if is_stream(script):
-            return StreamError(0, message=self.message, code=self.code).rewrite(script, situation)
+            return StreamError(0, message=self.message, code=self.code)(script, situation)
         return instead(script, 200, situation.voice.error(500, self.message, self.code), content_type=JSON)
 
 
@@ -239,8 +231,7 @@ class StreamError(Behaviour):
     def __post_init__(self) -> None:
         within("frames", self.frames, low=0)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         index = after_frames(script, self.frames) if is_stream(script) else None
         if index is None:
             return script
@@ -283,13 +274,11 @@ class _Placed(Behaviour):
 class Cut(_Placed):
     """The connection ends in order, too early; a whole answer's content-length stays true (Toxiproxy: limit_data)."""
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
         split = self.split(script)
         return script if split is None else (*split[0], Close("fin"))
 
-    @override
     def merged(self, later: Behaviour) -> Behaviour | None:
         match self, later:
             case Cut(frames=int(mine)), Cut(frames=int(other)):
@@ -305,8 +294,7 @@ class Cut(_Placed):
 class Reset(_Placed):
     """The connection is reset (Toxiproxy: reset_peer)."""
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
         split = self.split(script)
         return script if split is None else (*split[0], Close("rst"))
@@ -323,8 +311,7 @@ class Stall(_Placed):
         _Placed.__post_init__(self)
         within("seconds", self.seconds, low=0.0, above=True)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
         split = self.split(script)
         if split is None:
@@ -345,8 +332,7 @@ class BadJson(Behaviour):
     def __post_init__(self) -> None:
         within("frames", self.frames, low=0)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         index = after_frames(script, self.frames + 1)
         if index is None:
             return script
@@ -363,8 +349,7 @@ class BadJson(Behaviour):
 class NoDone(Behaviour):
     """A stream ends without its `[DONE]`."""
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
         return _without(script, Kind.DONE)
 
@@ -374,8 +359,7 @@ class NoDone(Behaviour):
 class NoFinish(Behaviour):
     """A stream ends without a finish reason."""
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
         return _without(script, Kind.FINISH)
 
@@ -392,8 +376,7 @@ class Usage(Behaviour):
         within("prompt", self.prompt, low=0)
         within("completion", self.completion, low=0)
 
-    @override
-    def rewrite(self, script: Script, situation: Situation) -> Script:
+    def __call__(self, script: Script, situation: Situation) -> Script:
         counted = situation.voice.usage(self.prompt, self.completion)
 
         def edit(tree: dict[str, Any]) -> None:

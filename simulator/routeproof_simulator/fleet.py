@@ -8,8 +8,8 @@ import re
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,16 +22,15 @@ from msgspec import Meta
 from routeproof_simulator import spelling
 from routeproof_simulator.control import Control
 from routeproof_simulator.dialects import DIALECTS, Persona
+from routeproof_simulator.door import accept, stand_at_door
 from routeproof_simulator.journal import Journal
 from routeproof_simulator.provider import Door, Provider
-from routeproof_simulator.wire import Responder, serve_connection
 from routeproof_spec.config import read_toml
 from routeproof_spec.errors import ConfigError, RouteproofError
 
 THREE: Final = Path(__file__).with_name("fleets") / "three.toml"
 
 BACKLOG: Final = 1024  # connections that wait to be accepted; the usual clients open hundreds at once
-CONNECTIONS_MAX: Final = 4096  # of one provider; more are turned away with a reset
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 """0 lets the system choose."""
@@ -42,7 +41,7 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     name: str
     key: str  # the only credential it accepts
-    models: tuple[str, ...]
+    models: tuple[str, ...] = ()  # the ids it serves; none: whatever it is asked for
     dialect: str = "openai"
     tokens: Annotated[int, Meta(ge=1, le=10_000)] = 24  # of an ordinary answer
     behaviour: list[dict[str, dict[str, Any]]] = []  # as `spelling` has it
@@ -126,7 +125,7 @@ class RunningFleet:
 @asynccontextmanager
 async def serving_fleet(
     config: FleetConfig, *, host: str = "127.0.0.1", control_port: int | None = None
-) -> AsyncIterator[RunningFleet]:
+) -> AsyncGenerator[RunningFleet]:
     """Serve the fleet of *config* for the length of the block, with its control API beside.
 
     Journal times are `time.monotonic()`, which all processes of a machine share. Raises `RouteproofError` for a port
@@ -155,79 +154,23 @@ async def serve_fleet(
         base_urls = {each.name: _url(keepers[each.name]) + "/v1" for each in config.providers}
         async with trio.open_nursery() as nursery:
             for name, provider in fleet.providers.items():
-                await nursery.start(_stand_at_door, provider, keepers[name])
-            await nursery.start(_listen, Control(fleet.providers, fleet.journal, base_urls), control)
+                listen = partial(_listener, keepers[name])
+                await nursery.start(partial(stand_at_door, provider, listen, now=time.monotonic, reset=reset_socket))
+            responder = Control(fleet.providers, fleet.journal, base_urls)
+            listen = partial(_listener, control)
+            await nursery.start(partial(accept, responder, listen, now=time.monotonic, reset=reset_socket))
             task_status.started(RunningFleet(fleet=fleet, base_urls=base_urls, control_url=_url(control)))
     finally:
         for keeper in keepers.values():
             keeper.close()
 
 
-async def _stand_at_door(
-    provider: Provider, keeper: socket.socket, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """Let connections to *provider* in as its door says; a door that changes ends those that are there."""
-    is_first = True
-    while True:
-        changed = trio.Event()
-        provider.door_changed = changed.set
-        async with trio.open_nursery() as nursery:
-            match provider.door:
-                case Door.OPEN:
-                    await nursery.start(_listen, provider, keeper)
-                case Door.SILENT:
-                    await nursery.start(_listen, None, keeper)
-                case Door.REFUSED:
-                    pass  # the keeper holds the port without listening: the system refuses
-            if is_first:
-                task_status.started()
-                is_first = False
-            await changed.wait()
-            nursery.cancel_scope.cancel()
-
-
-async def _listen(
-    responder: Responder | None,
-    keeper: socket.socket,
-    *,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Accept connections on *keeper*'s port; without a *responder* hold them and read nothing."""
-    count = 0
-    here = 0
-
-    async def handle(stream: trio.SocketStream) -> None:
-        nonlocal count, here
-        count += 1
-        here += 1
-        try:
-            if here > CONNECTIONS_MAX:
-                await reset_socket(stream)
-            elif responder is None:
-                await trio.sleep_forever()
-            else:
-                await serve_connection(stream, responder, now=time.monotonic, reset=reset_socket, connection=count)
-        finally:
-            here -= 1
-            await trio.aclose_forcefully(stream)
-
-    listening = _reusing(keeper.family)
-    listening.bind(keeper.getsockname())
-    listening.listen(BACKLOG)
-    listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
-    async with trio.open_nursery() as nursery:
-        await nursery.start(partial(trio.serve_listeners, handle, [listener]))
-        task_status.started()
-
-
 async def reset_socket(stream: trio.abc.HalfCloseableStream) -> None:
     """Close *stream*, a socket, so that the peer gets a reset."""
     assert isinstance(stream, trio.SocketStream)
-    try:
+    with suppress(OSError):  # the peer has gone already
         # Lingering for no time discards what is unsent and answers with RST (socket(7)).
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    except OSError:
-        pass  # the peer has gone already
     await trio.aclose_forcefully(stream)
 
 
@@ -244,6 +187,14 @@ def _kept_port(host: str, port: int, whose: str) -> socket.socket:
         reason = error.strerror or str(error)
         raise RouteproofError(f"port {port} of {host}, meant for {whose}, cannot be opened: {reason}") from error
     return keeper
+
+
+def _listener(keeper: socket.socket) -> trio.SocketListener:
+    """Return a listener at the address that *keeper* holds."""
+    listening = _reusing(keeper.family)
+    listening.bind(keeper.getsockname())
+    listening.listen(BACKLOG)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(listening))
 
 
 def _reusing(family: socket.AddressFamily) -> socket.socket:

@@ -28,7 +28,7 @@ PAGES_MAX: Final = 1000
 class FleetClient:
     """Steers the fleet whose control API is at *control_url*; use it as an async context manager, or call `aclose`.
 
-    Every method raises `TargetUnreachable` where the control port does not answer, and `RouteproofError` where it refuses.
+    Every method raises `TargetUnreachable` where the control port does not answer, `RouteproofError` where it refuses.
     """
 
     def __init__(self, control_url: str, *, transport: httpx2.AsyncBaseTransport | None = None) -> None:
@@ -56,7 +56,7 @@ class FleetClient:
         body = {"behaviour": spelling.encode(behaviour), "ttl": ttl}
         await self._ask("PUT", f"/providers/{quote(provider, safe='')}/behaviour", body)
 
-    async def set_door(self, provider: str, door: Door) -> None:
+    async def set_door(self, provider: str, door: Door | str) -> None:
         """Open, close or silence the door of *provider*; a change ends the connections that it has."""
         await self._ask("PUT", f"/providers/{quote(provider, safe='')}/door", {"door": door})
 
@@ -101,7 +101,8 @@ class FleetClient:
         except httpx2.TransportError as error:
             reason = str(error) or type(error).__name__
             raise TargetUnreachable(
-                f"the providers' control API at {self._url} does not answer ({reason}): start the providers, or mend the URL"
+                f"the providers' control API at {self._url} does not answer ({reason}): "
+                "start the providers, or mend the URL"
             ) from error
         if response.status_code != 200:
             raise RouteproofError(f"the providers refused {method} {path}: {response.text[:500]}")

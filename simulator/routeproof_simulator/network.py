@@ -198,11 +198,15 @@ class MemoryNetwork:
         self._hosts: set[str] = set()
         self.connections = 0  # how many have come about
 
+    def name(self, host: str) -> None:
+        """Let *host* be known, whether or not anybody listens there."""
+        self._hosts.add(host)
+
     def listen(self, host: str, port: int) -> MemoryListener:
         """Serve (*host*, *port*), as `trio.serve_listeners` wants it; raise `OSError` where it is served already."""
         if (host, port) in self._listeners:
             raise OSError(f"{host}:{port} is already served")
-        self._hosts.add(host)
+        self.name(host)
         listener = MemoryListener(self, (host, port))
         self._listeners[host, port] = listener
         return listener
@@ -212,7 +216,7 @@ class MemoryNetwork:
         del self._listeners[address]
 
     async def connect(self, host: str, port: int) -> MemoryStream:
-        """Dial; raise `ConnectionRefusedError`, or `socket.gaierror` for a host that never listened."""
+        """Dial; raise `ConnectionRefusedError`, or `socket.gaierror` for a host that nobody has named."""
         await trio.lowlevel.checkpoint()
         if host not in self._hosts:
             raise socket.gaierror(socket.EAI_NONAME, f"no host is named {host}")

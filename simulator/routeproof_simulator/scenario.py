@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -11,11 +10,12 @@ import msgspec
 from msgspec import Meta
 
 from routeproof_simulator import spelling
-from routeproof_simulator.behaviours import Behaviour
-from routeproof_simulator.fleet import FleetConfig
+from routeproof_simulator.algebra import Behaviour
+from routeproof_simulator.fleet import FleetConfig, check_fleet
 from routeproof_simulator.invariants import INVARIANTS, Declared
 from routeproof_simulator.provider import Door
 from routeproof_simulator.reached import STATES
+from routeproof_spec.config import read_toml
 from routeproof_spec.contract import load_contract
 from routeproof_spec.errors import ConfigError
 
@@ -114,8 +114,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def load_scenario(path: Path) -> Scenario:
     """Return the scenario in the file at *path*; raise `ConfigError` where anything in it is wrong."""
-    from routeproof_spec.config import read_toml  # noqa: PLC0415
-
     return checked(read_toml(path, Scenario), file=str(path))
 
 
@@ -126,6 +124,7 @@ def behaviour_of(fault: Fault, *, file: str = "", key: str = "fault") -> Behavio
 
 def checked(scenario: Scenario, *, file: str) -> Scenario:
     """Return *scenario*, or raise `ConfigError` for what the types alone do not show."""
+    check_fleet(scenario.fleet, file=file)
     providers = [each.name for each in scenario.fleet.providers]
     for index, fault in enumerate(scenario.fault):
         key = f"fault[{index}]"

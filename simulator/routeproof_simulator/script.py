@@ -150,7 +150,7 @@ def split_before(script: Script, place: Place) -> tuple[Script, Script] | None:
 
 
 def split_after_bytes(script: Script, count: int) -> tuple[Script, Script] | None:
-    """Return *script* parted after *count* bytes of its body, inside a frame if need be, or None where it is shorter."""
+    """Return *script* parted after *count* bytes of its body, perhaps inside a frame; None where it is shorter."""
     if count == 0:
         index = after_frames(script, 0)
         return None if index is None else (script[:index], script[index:])

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields
 from functools import cache
-from typing import Any, NoReturn, TypeAlias, get_type_hints
+from typing import Any, TypeAlias, get_type_hints
 
 import msgspec
 
@@ -118,7 +118,6 @@ def _converted(value: object, hint: Any, file: str, key: str) -> object:
 
 @cache
 def _attributes_of(kind: type[Behaviour]) -> dict[str, tuple[Field[Any], Any]]:
-    assert is_dataclass(kind)
     hints = get_type_hints(kind)
     return {field.name: (field, hints[field.name]) for field in fields(kind)}
 

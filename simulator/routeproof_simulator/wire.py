@@ -190,7 +190,7 @@ class _Reader:
         self._count = 0
         self._begin()
 
-    def feed(self, data: bytes) -> bool:
+    def feed(self, data: bytes | bytearray) -> bool:
         """Take *data* in; return whether a request has begun in it that is not complete."""
         had_begun = self.is_in_request
         if self.refusal is not None:
@@ -201,8 +201,10 @@ class _Reader:
             # The offer of another protocol is declined by answering in this one (RFC 9110, section 7.8); what follows
             # cannot be read, so the answer is the last.
             self.refusal = (400, "The connection cannot change its protocol.")
+        except httptools.HttpParserCallbackError:
+            assert self.refusal is not None  # one of ours, which said why
         except httptools.HttpParserError as error:
-            self.refusal = self.refusal or (400, f"The bytes received are not HTTP: {error}.")
+            self.refusal = (400, f"The bytes received are not HTTP: {error}.")
         if had_begun and self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
@@ -272,7 +274,7 @@ class _Reader:
 
     def _stop(self, refusal: tuple[int, str]) -> NoReturn:
         self.refusal = refusal
-        raise ValueError(refusal[1])  # ends httptools' run over the data; `feed` sees it as its parser error
+        raise ValueError(refusal[1])  # ends httptools' run over the data
 
 
 @final

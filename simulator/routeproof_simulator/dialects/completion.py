@@ -55,15 +55,15 @@ def choose(wish: Wish, index: int) -> Choice:
     seeds = (*wish.seeds, str(index))
     if wish.tool is not None:
         arguments = sample(wish.tool.parameters, said=_phrase(wish, seeds))
-        pieces, stopped = _spelled(arguments), False
+        pieces = _spelled(arguments)
     elif wish.schema is not None:
-        pieces, stopped = _stopped(_spelled(sample(wish.schema, said=_phrase(wish, seeds))), wish.stop)
+        pieces = _stopped(_spelled(sample(wish.schema, said=_phrase(wish, seeds))), wish.stop)
     else:
-        pieces, stopped = _stopped(text.tokens(wish.provider, wish.tokens, *seeds), wish.stop)
+        pieces = _stopped(text.tokens(wish.provider, wish.tokens, *seeds), wish.stop)
     cut = pieces[: wish.tokens_max]
     if len(cut) < len(pieces):
-        return Choice(index=index, tokens=cut, finish="length", tool=wish.tool and wish.tool.name)
-    if wish.tool is not None and not stopped:
+        return Choice(index=index, tokens=cut, finish="length", tool=None if wish.tool is None else wish.tool.name)
+    if wish.tool is not None:
         return Choice(index=index, tokens=cut, finish="tool_calls", tool=wish.tool.name)
     return Choice(index=index, tokens=cut, finish="stop")
 
@@ -76,12 +76,12 @@ def _spelled(value: object) -> tuple[str, ...]:
     return text.split_into_tokens(msgspec.json.encode(value).decode())
 
 
-def _stopped(pieces: tuple[str, ...], stop: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-    """Return *pieces* up to where the first of *stop* begins in their joint text, and whether one was found."""
+def _stopped(pieces: tuple[str, ...], stop: Sequence[str]) -> tuple[str, ...]:
+    """Return *pieces* up to where the first of *stop* begins in their joint text."""
     whole = "".join(pieces)
     found = [at for word in stop if word and (at := whole.find(word)) >= 0]
     if not found:
-        return pieces, False
+        return pieces
     left = min(found)
     kept: list[str] = []
     for piece in pieces:
@@ -89,4 +89,4 @@ def _stopped(pieces: tuple[str, ...], stop: Sequence[str]) -> tuple[tuple[str, .
             break
         kept.append(piece[:left])
         left -= len(piece)
-    return tuple(kept), True
+    return tuple(kept)

@@ -183,7 +183,7 @@ def _check_key(call: Call, persona: Persona) -> None:
 
 
 def _check_model(model: str, persona: Persona) -> None:
-    if model not in persona.models:
+    if persona.models and model not in persona.models:
         message = f"The model `{model}` does not exist or you do not have access to it."
         raise RefusedError(404, message, code="model_not_found")
 

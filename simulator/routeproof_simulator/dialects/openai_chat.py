@@ -12,7 +12,7 @@ import msgspec
 
 from routeproof_simulator import text
 from routeproof_simulator.dialects.completion import Choice, Tool, Wish, choose
-from routeproof_simulator.dialects.openai_requests import ChatRequest, Message, RefusedError
+from routeproof_simulator.dialects.openai_requests import ChatRequest, Message, RefusedError, ToolChoice
 from routeproof_simulator.dialects.openai_said import Said, done, event, usage
 from routeproof_simulator.dialects.persona import Persona
 from routeproof_simulator.script import Kind, Send
@@ -115,13 +115,10 @@ def _tool(request: ChatRequest) -> Tool | None:
         return None
     known = {tool.function.name: tool.function for tool in request.tools}
     chosen = request.tools[0].function
-    if isinstance(request.tool_choice, dict):
-        name = (request.tool_choice.get("function") or {}).get("name")
-        if name not in known:
+    if isinstance(request.tool_choice, ToolChoice):
+        if request.tool_choice.function.name not in known:
             raise RefusedError(400, "Tool choice names a function that is not in 'tools'.", param="tool_choice")
-        chosen = known[name]
-    elif request.tool_choice not in (None, "auto", "required"):
-        raise RefusedError(400, "Invalid value for 'tool_choice'.", param="tool_choice", code="invalid_value")
+        chosen = known[request.tool_choice.function.name]
     elif request.tool_choice != "required" and request.messages[-1].role == "tool":
         return None
     return Tool(name=chosen.name, parameters=chosen.parameters or _ANY_OBJECT)
@@ -129,19 +126,14 @@ def _tool(request: ChatRequest) -> Tool | None:
 
 def _schema(request: ChatRequest) -> dict[str, Any] | None:
     wanted = request.response_format
-    match wanted and wanted.type:
-        case None | "text":
-            return None
-        case "json_object":
-            return _ANY_OBJECT
-        case "json_schema" if wanted is not None and isinstance((wanted.json_schema or {}).get("schema"), dict):
-            assert wanted.json_schema is not None
-            return dict(wanted.json_schema["schema"])
-        case "json_schema":
-            missing = "response_format.json_schema.schema"
-            raise RefusedError(400, f"Missing required parameter: '{missing}'.", param=missing)
-        case _:
-            raise RefusedError(400, "Invalid value for 'response_format.type'.", param="response_format.type")
+    if wanted is None or wanted.type == "text":
+        return None
+    if wanted.type == "json_object":
+        return _ANY_OBJECT
+    if wanted.json_schema is None:
+        missing = "response_format.json_schema"
+        raise RefusedError(400, f"Missing required parameter: '{missing}'.", param=missing)
+    return wanted.json_schema.schema or _ANY_OBJECT
 
 
 def _logprobs(pieces: tuple[str, ...], request: ChatRequest) -> dict[str, Any] | None:

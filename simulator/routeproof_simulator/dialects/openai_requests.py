@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -61,11 +61,31 @@ class ToolSpec(Struct, frozen=True):
     type: str = "function"
 
 
-class ResponseFormat(Struct, frozen=True):
-    """`response_format`; *json_schema* has its schema under `schema`."""
+class ToolName(Struct, frozen=True):
+    """A function by its name alone."""
 
-    type: str
-    json_schema: dict[str, Any] | None = None
+    name: str
+
+
+class ToolChoice(Struct, frozen=True):
+    """`tool_choice`, where it names a tool."""
+
+    function: ToolName
+    type: str = "function"
+
+
+class JsonSchema(Struct, frozen=True):
+    """`response_format.json_schema`."""
+
+    name: str
+    schema: dict[str, Any] | None = None
+
+
+class ResponseFormat(Struct, frozen=True):
+    """`response_format`."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
@@ -99,7 +119,7 @@ class ChatRequest(Sampling, frozen=True, kw_only=True):
     messages: Annotated[list[Message], Meta(min_length=1)]
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
     tools: Annotated[list[ToolSpec], Meta(min_length=1, max_length=128)] | None = None
-    tool_choice: str | dict[str, Any] | None = None
+    tool_choice: Literal["none", "auto", "required"] | ToolChoice | None = None
     response_format: ResponseFormat | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None

@@ -16,7 +16,7 @@ class Persona:
 
     name: str
     key: str  # the only credential it accepts
-    models: tuple[str, ...]  # the ids it serves
+    models: tuple[str, ...]  # the ids it serves; none: whatever it is asked for
     seed: str
     tokens: int  # of an ordinary answer, where the request sets no lower limit
 

@@ -3,59 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 DEPTH_MAX = 16
 STRING_CHARACTERS_MAX = 4096  # whatever minLength says
 ITEMS_MAX = 16  # whatever minItems says
 
-Schema = Mapping[str, Any]
+Schema: TypeAlias = Mapping[str, Any]
 
 
 def sample(schema: object, *, said: str) -> object:
     """Return a value that fits *schema*, the same one each time; its free texts are *said*.
 
-    Knows types, const, enum, anyOf, oneOf, allOf of objects, local references and plain bounds; what it does not know
-    it ignores.
+    Knows types, const, enum, anyOf, oneOf, local references and plain bounds; what it does not know it ignores.
     """
     return _value(schema, schema, said, 0)
 
 
 def _value(schema: object, root: object, said: str, depth: int) -> object:
-    if not isinstance(schema, dict) or depth > DEPTH_MAX:
+    known = _mapping(schema)
+    if depth > DEPTH_MAX:
         return None
-    known: dict[str, Any] = schema  # pyright: ignore[reportUnknownVariableType] - a JSON object's keys are texts
-    if "$ref" in known:
-        return _value(_resolved(known["$ref"], root), root, said, depth + 1)
     if "const" in known:
         return known["const"]
     for key in ("enum", "examples"):
-        if isinstance(known.get(key), list) and known[key]:
-            return known[key][0]
+        if options := _list(known.get(key)):
+            return options[0]
     for key in ("anyOf", "oneOf"):
-        if isinstance(known.get(key), list) and known[key]:
-            return _value(known[key][0], root, said, depth + 1)
-    kind = known.get("type", "object" if "properties" in known else None)
-    if isinstance(kind, list):
-        kind = kind[0] if kind else None  # pyright: ignore[reportUnknownVariableType]
-    make = _MAKERS.get(kind) if isinstance(kind, str) else None
-    return make(known, root, said, depth) if make is not None else {}
+        if options := _list(known.get(key)):
+            return _value(options[0], root, said, depth + 1)
+    if "$ref" in known:
+        return _value(_resolved(known["$ref"], root), root, said, depth + 1)
+    kind = known.get("type", "object")
+    make = _MAKERS.get((_list(kind) or [kind])[0], _object)
+    return make(known, root, said, depth)
 
 
 def _resolved(reference: object, root: object) -> object:
-    if not isinstance(reference, str) or not reference.startswith("#"):
-        return None
-    at: Any = root
-    for step in reference.removeprefix("#").split("/")[1:]:
-        at = at.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(at, dict) else None
+    at = root
+    for step in str(reference).removeprefix("#").split("/")[1:]:
+        at = _mapping(at).get(step.replace("~1", "/").replace("~0", "~"))
     return at
 
 
-def _object(schema: Schema, root: object, said: str, depth: int) -> object:
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
+def _mapping(value: object) -> Schema:
+    try:
+        return msgspec.convert(value, dict[str, Any])
+    except msgspec.ValidationError:
         return {}
-    return {str(name): _value(each, root, said, depth + 1) for name, each in properties.items()}
+
+
+def _list(value: object) -> list[Any]:
+    try:
+        return msgspec.convert(value, list[Any])
+    except msgspec.ValidationError:
+        return []
+
+
+def _object(schema: Schema, root: object, said: str, depth: int) -> object:
+    properties = _mapping(schema.get("properties"))
+    return {name: _value(each, root, said, depth + 1) for name, each in properties.items()}
 
 
 def _array(schema: Schema, root: object, said: str, depth: int) -> object:
@@ -77,16 +86,26 @@ def _number(schema: Schema, root: object, said: str, depth: int) -> object:
     return high if isinstance(high, int | float) and high < 7 else 7
 
 
+def _true(schema: Schema, root: object, said: str, depth: int) -> object:
+    del schema, root, said, depth
+    return True
+
+
+def _null(schema: Schema, root: object, said: str, depth: int) -> object:
+    del schema, root, said, depth
+    return None
+
+
 def _whole(value: object, default: int) -> int:
     return value if isinstance(value, int) and value >= 0 else default
 
 
-_MAKERS: Final[Mapping[str, Callable[[Schema, object, str, int], object]]] = {
+_MAKERS: Final[Mapping[object, Callable[[Schema, object, str, int], object]]] = {
     "object": _object,
     "array": _array,
     "string": _string,
     "integer": _number,
     "number": _number,
-    "boolean": lambda *_: True,
-    "null": lambda *_: None,
+    "boolean": _true,
+    "null": _null,
 }
