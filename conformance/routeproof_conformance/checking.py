@@ -32,8 +32,9 @@ from routeproof_conformance.judge.outcome import (
 )
 from routeproof_conformance.judge.verdict import Exit
 from routeproof_conformance.opening import opened
+from routeproof_conformance.render import write_all
 from routeproof_conformance.render.text import told
-from routeproof_conformance.report import LeftOut, Report, write_report
+from routeproof_conformance.report import LeftOut, Report
 from routeproof_conformance.scope import InScope, OutOfScope, Unpromised, scope
 from routeproof_conformance.session import CASE
 from routeproof_conformance.settings import Settings, resolve
@@ -44,7 +45,8 @@ from routeproof_spec.requirement import Requirement, get_requirement
 #: A target that is gone stays gone: so many checks in a row that cannot reach it end the run.
 UNREACHED_MAX: Final = 3
 
-_LETTERS: Final = {
+#: An outcome, in one letter.
+LETTERS: Final = {
     Outcome.PASS: ".",
     Outcome.FAIL: "F",
     Outcome.WARN: "w",
@@ -110,21 +112,23 @@ class Checking:
         if left:
             config.hook.pytest_deselected(items=left)
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Open the target once it is known that there is something to judge."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Open the target, now that there is something to judge; where that fails, nothing is run."""
         if session.config.getoption("collectonly") or not any(map(_is_ours, session.items)):
-            return
+            return None
         try:
             self.bench = self._stack.enter_context(
                 opened(self.target, seed=self.settings.seed, folder=self.settings.report)
             )
-            self.target = self.bench.target
         except TargetUnreachable as error:
             self.run.problem = str(error)
-            self._report(session.config)
-            pytest.exit(str(error), returncode=Exit.UNVERIFIED)
+            return True
         except RouteproofError as error:
-            pytest.exit(str(error), returncode=Exit.USAGE)
+            self.run.problem, self.run.mistaken = str(error), Exit.USAGE
+            return True
+        self.target = self.bench.target
+        return None
 
     # Running one check.
 
@@ -229,7 +233,7 @@ class Checking:
         if report.when == "call" or report.outcome != "passed":
             # pytest tells the reasons of those alone that it counts as failed.
             category = "failed" if ruling.outcome in RED else ruling.outcome.value
-            return category, _LETTERS[ruling.outcome], ruling.outcome.value.upper()
+            return category, LETTERS[ruling.outcome], ruling.outcome.value.upper()
         return "", "", ""
 
     @pytest.hookimpl(tryfirst=True)
@@ -239,12 +243,12 @@ class Checking:
         if session.config.getoption("collectonly") or self.run.report is not None:
             return
         match exitstatus:
+            case pytest.ExitCode.INTERRUPTED if session.testsfailed and not self.run.checks:
+                self.run.problem, self.run.mistaken = "the suite cannot be read", Exit.OURS
             case pytest.ExitCode.INTERNAL_ERROR:
-                self.run.ours = True
+                self.run.problem, self.run.mistaken = "the judge itself failed", Exit.OURS
             case pytest.ExitCode.INTERRUPTED if not self.run.problem:
                 self.run.problem = "the run was interrupted"
-            case _ if session.testsfailed and not self.run.checks:
-                self.run.ours = self.bench is None  # nothing was collected whole
             case _:
                 pass
         code = self._report(session.config).exit_code
@@ -253,11 +257,14 @@ class Checking:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the verdict of each profile."""
-        if self.run.report is None:
+        report = self.run.report
+        if report is None:
             return
         terminalreporter.section("profiles")
-        for profile in self.run.report.profiles:
+        for profile in report.profiles:
             terminalreporter.write_line(f"{profile.name:<12} {profile.verdict:<14} {profile.held}/{profile.required}")
+        if report.problem:
+            terminalreporter.write_line(report.problem)
         if self.settings.report is not None:
             terminalreporter.write_line(f"report: {self.settings.report}")
 
@@ -265,7 +272,7 @@ class Checking:
         command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
         self.run.report = self.run.finished(self.target, self.bench, command=command, ended=time.time())
         if self.settings.report is not None:
-            write_report(self.run.report, self.settings.report)
+            write_all(self.run.report, self.settings.report)
         return self.run.report
 
     def _scope(self, item: pytest.Item) -> InScope | OutOfScope | Unpromised:

@@ -54,14 +54,14 @@ class Run:
     checks: list[CheckSeen] = field(default_factory=list[CheckSeen])
     out_of_scope: list[LeftOut] = field(default_factory=list[LeftOut])
     problem: str = ""  # why the run could not be made, or ended early
-    ours: bool = False  # the suite itself could not be read
+    mistaken: Exit | None = None  # whose mistake *problem* is, where it is not the target's
     report: Report | None = None  # once it is made
 
     def finished(self, target: Target, bench: Bench | None, *, command: str, ended: float) -> Report:
         """Return the report of the run."""
         outcomes = [Outcome(each.outcome) for each in self.checks]
         is_complete = bench is not None and not self.problem
-        code = Exit.OURS if self.ours else exit_code(outcomes, is_complete=is_complete)
+        code = exit_code(outcomes, is_complete=is_complete) if self.mistaken is None else self.mistaken
         statistics = [each for check in self.checks for each in check.statistics]
         requirements = load_requirements()
         return Report(

@@ -25,7 +25,7 @@ async def stand_at_door(
     reset: Reset,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Let connections to *provider* in as its door says, until cancelled; a door that changes ends those that are there.
+    """Let connections to *provider* in as its door says, until cancelled; a change of door ends those there are.
 
     *listen* opens a listener at the provider's address; while none is open, the address must refuse. *now* and *reset*
     are as for `serve_connection`. *task_status* is told once the door stands as configured.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from routeproof_simulator.answers import Mark, read_stream
 from routeproof_simulator.invariants.finding import Declared, Found
 from routeproof_simulator.invariants.views import (
     UNFINISHED,
     asked_models,
     asks_fallback,
-    content_at,
     fault_spans,
     is_event_stream,
     is_healthy,
@@ -56,7 +56,7 @@ def fallback_saves(history: History, declared: Declared) -> Found:
     for exchange in history.exchanges:
         if not asks_fallback(exchange, declared) or exchange.ended in UNFINISHED or succeeded(exchange):
             continue
-        if _broke_after_content(exchange) or _is_mistake(history, exchange, declared):
+        if _broke_after_its_first_byte(exchange) or _is_mistake(history, exchange, declared):
             continue  # nothing could be done, and nothing may be
         chain = [provider for model in asked_models(exchange, declared) for provider in declared.serves.get(model, ())]
         for provider in dict.fromkeys(chain):
@@ -65,8 +65,10 @@ def fallback_saves(history: History, declared: Declared) -> Found:
                 break
 
 
-def _broke_after_content(exchange: Exchange) -> bool:
-    return exchange.status == 200 and is_event_stream(exchange.headers) and content_at(exchange) is not None
+def _broke_after_its_first_byte(exchange: Exchange) -> bool:
+    """Whether some of the answer had reached the client, the role chunk counted, before the stream failed."""
+    is_stream = exchange.status == 200 and is_event_stream(exchange.headers)
+    return is_stream and any(mark is not Mark.ERROR for mark in read_stream(exchange.body).marks)
 
 
 def _is_mistake(history: History, exchange: Exchange, declared: Declared) -> bool:

@@ -73,16 +73,19 @@ def content_at(exchange: Exchange) -> float | None:
 
 def asked_models(exchange: Exchange, declared: Declared) -> tuple[str, ...]:
     """Return the chain that a request asks for: its model, then those of its fallback header, each once."""
-    header = declared.dialect.fallback
-    listed = first_header(exchange.request_headers, header) if header is not None else None
-    items = [item.strip() for item in (listed or "").split(",")]
-    return tuple(dict.fromkeys(each for each in (body_model(exchange.request_body), *items) if each))
+    model = body_model(exchange.request_body)
+    return tuple(dict.fromkeys((model, *_listed(exchange, declared)) if model else _listed(exchange, declared)))
 
 
 def asks_fallback(exchange: Exchange, declared: Declared) -> bool:
     """Whether a request lists models to fall back to."""
+    return bool(_listed(exchange, declared))
+
+
+def _listed(exchange: Exchange, declared: Declared) -> tuple[str, ...]:
     header = declared.dialect.fallback
-    return header is not None and first_header(exchange.request_headers, header) is not None
+    value = first_header(exchange.request_headers, header) if header is not None else None
+    return tuple(item.strip() for item in (value or "").split(",") if item.strip())
 
 
 @lru_cache(maxsize=4096)

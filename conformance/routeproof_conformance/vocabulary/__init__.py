@@ -1,0 +1,1 @@
+"""What the checks of several areas share: tables of cases, and readings of an answer."""
