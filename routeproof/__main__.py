@@ -11,7 +11,7 @@ from routeproof._version import __version__
 from routeproof.exits import explain
 
 #: name of a command -> module under `routeproof.commands` that holds it under the same name
-COMMANDS = ("demo", "serve", "providers", "doctor", "check", "requirements", "chaos")
+COMMANDS = ("demo", "serve", "providers", "check", "requirements", "chaos")
 
 
 class LazyGroup(click.Group):

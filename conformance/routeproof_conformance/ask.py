@@ -29,7 +29,7 @@ class Link:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """A primary and its fallbacks, in order; *name* is the model that is configured so, where the dialect asks by name."""
+    """A primary and its fallbacks, in order; *name* is the model that is configured so, where one asks by name."""
 
     links: tuple[Link, ...]
     name: str | None = None
@@ -95,7 +95,7 @@ class Ask:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raw:
-    """Any other request; *path* stands below the base URL. The marker goes into the body wherever `MARK` stands in it."""
+    """Any other request; *path* stands below the base URL. The marker goes where `MARK` stands in the body."""
 
     method: str
     path: str
@@ -128,7 +128,7 @@ def compose(ask: Request, *, dialect: Dialect, model: str, marker: str) -> Wire:
         case Ask():
             plain = _body(ask, model=ask.model or (ask.chain[0].model if ask.chain else model), marker=marker)
             routed, headers = _routed(ask, dialect, plain)
-            shown = {name: value for name, value in (routed | ask.body).items() if name not in ask.without}
+            shown = {name: value for name, value in {**routed, **ask.body}.items() if name not in ask.without}
             extra = (("content-type", "application/json"), *headers, *ask.headers)
             body = _marked(_encode(shown), marker)
             return Wire(method="POST", path=ask.form.path, headers=_last_wins(extra), body=body)

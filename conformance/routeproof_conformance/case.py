@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
-from typing import final
+from typing import Final, final
 
 import httpx2
+import trio
 
 from routeproof_conformance.calibration import Calibration
 from routeproof_conformance.evidence import Evidence
 from routeproof_conformance.pools import Pools
 from routeproof_conformance.target import Target
 from routeproof_simulator import FleetClient
+
+#: Bodies are recorded as they pass, so nothing but plain text is accepted unless a check says otherwise.
+PLAIN: Final = {"accept-encoding": "identity"}
+
+
+HEALING: Final = 5.0  #: seconds that the last healing of a check may take
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what verifies HTTPS; once for all checks, for reading the certificates takes longer than most of them."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 @final
@@ -61,17 +76,22 @@ class Case:
         return self._fleet
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
+    async def opened(self) -> AsyncGenerator[None]:
         """Open the clients for the block; every provider is healed before and after it."""
         limits = httpx2.Limits(max_connections=256, max_keepalive_connections=0)
-        transport = httpx2.AsyncHTTPTransport(retries=0, limits=limits, trust_env=False)
-        async with httpx2.AsyncClient(transport=transport, timeout=math.inf, trust_env=False) as self._client:
+        transport = httpx2.AsyncHTTPTransport(verify=_tls(), retries=0, limits=limits, trust_env=False)
+        async with httpx2.AsyncClient(
+            transport=transport, headers=PLAIN, timeout=math.inf, trust_env=False
+        ) as self._client:
             if self.bench.control_url is None:
                 yield
                 return
-            async with FleetClient(self.bench.control_url) as self._fleet:
+            control = httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False)
+            async with FleetClient(self.bench.control_url, transport=control) as self._fleet:
                 await self._fleet.heal()
                 try:
                     yield
                 finally:
-                    await self._fleet.heal()
+                    # Cancelled too, a check leaves no fault behind; the control port answers in milliseconds.
+                    with trio.move_on_after(HEALING, shield=True):
+                        await self._fleet.heal()

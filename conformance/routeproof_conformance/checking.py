@@ -9,7 +9,6 @@ import time
 import traceback
 from collections.abc import Generator
 from contextlib import ExitStack
-from pathlib import Path
 from random import Random
 from typing import Final, final
 
@@ -18,6 +17,7 @@ import trio
 
 from routeproof_conformance import collect, fixtures
 from routeproof_conformance.case import Bench, Case
+from routeproof_conformance.items import ids_of, is_check, is_ours, name_of, refused, requirements_of
 from routeproof_conformance.judge.outcome import (
     RED,
     NotApplicable,
@@ -25,7 +25,6 @@ from routeproof_conformance.judge.outcome import (
     NotTestable,
     Outcome,
     Ruling,
-    SkipRefused,
     against_expectation,
     rule,
     single,
@@ -37,10 +36,10 @@ from routeproof_conformance.render.text import told
 from routeproof_conformance.report import LeftOut, Report
 from routeproof_conformance.scope import InScope, OutOfScope, Unpromised, scope
 from routeproof_conformance.session import CASE
-from routeproof_conformance.settings import Settings, resolve
-from routeproof_conformance.target import Expectation, Target
+from routeproof_conformance.settings import OPTIONS, Settings, from_options, resolve
+from routeproof_conformance.target import Target
+from routeproof_conformance.target_file import Expectation
 from routeproof_spec.errors import RouteproofError, TargetUnreachable
-from routeproof_spec.requirement import Requirement, get_requirement
 
 #: A target that is gone stays gone: so many checks in a row that cannot reach it end the run.
 UNREACHED_MAX: Final = 3
@@ -64,15 +63,7 @@ def register(config: pytest.Config) -> None:
     """Make *config*'s run one that judges a gateway; a wrong option or file ends it with a sentence and exit code 2."""
     config.addinivalue_line("markers", "requirement(id, ...): the requirements that a check tests")
     config.addinivalue_line("markers", "needs(capability, ...): what the target must have for a check to apply")
-    target, report = config.getoption("--target"), config.getoption("--report")
-    settings = Settings(
-        url=config.getoption("--gateway-url"),
-        target=Path(target) if target else None,
-        profiles=tuple(config.getoption("--profile")),
-        report=Path(report) if report else None,
-        key_env=config.getoption("--key-env"),
-        seed=config.getoption("--seed"),
-    )
+    settings = from_options({name: config.getoption(f"--{name}") for name in OPTIONS})
     try:
         judge = Checking(settings, resolve(settings, environ=os.environ))
     except RouteproofError as error:
@@ -105,7 +96,7 @@ class Checking:
             match self._scope(item):
                 case OutOfScope(reason=reason):
                     left.append(item)
-                    self.run.out_of_scope.append(LeftOut(name=_name(item), requirements=_ids(item), reason=reason))
+                    self.run.out_of_scope.append(LeftOut(name=name_of(item), requirements=ids_of(item), reason=reason))
                 case InScope() | Unpromised():
                     kept.append(item)
         items[:] = kept
@@ -115,7 +106,7 @@ class Checking:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Open the target, now that there is something to judge; where that fails, nothing is run."""
-        if session.config.getoption("collectonly") or not any(map(_is_ours, session.items)):
+        if session.testsfailed or session.config.getoption("collectonly") or not any(map(is_ours, session.items)):
             return None
         try:
             self.bench = self._stack.enter_context(
@@ -135,11 +126,11 @@ class Checking:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Give a check its case; one that does not apply to the target ends here."""
-        if not _is_ours(item):
+        if not is_ours(item):
             return
         assert self.bench is not None
-        rng = Random(f"{self.settings.seed}/{_name(item)}")
-        item.stash[CASE] = Case(bench=self.bench, name=_name(item), requirements=tuple(_ids(item)), rng=rng)
+        rng = Random(f"{self.settings.seed}/{name_of(item)}")
+        item.stash[CASE] = Case(bench=self.bench, name=name_of(item), requirements=tuple(ids_of(item)), rng=rng)
         match self._scope(item):
             case Unpromised(reason=reason):
                 raise NotApplicable(reason)
@@ -149,7 +140,7 @@ class Checking:
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
         """Run an asynchronous check under Trio, bounded, between two healings of the providers."""
-        if not (_is_ours(pyfuncitem) and inspect.iscoroutinefunction(pyfuncitem.obj)):
+        if not (is_ours(pyfuncitem) and inspect.iscoroutinefunction(pyfuncitem.obj)):
             return None
         case = pyfuncitem.stash[CASE]
         wanted = inspect.signature(pyfuncitem.obj).parameters
@@ -176,7 +167,7 @@ class Checking:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Turn what a check raised into its outcome, and the traceback of a finding into its sentence."""
         report = yield
-        if not _is_check(item) or CASE not in item.stash:
+        if not is_check(item) or CASE not in item.stash:
             return report
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
@@ -189,14 +180,14 @@ class Checking:
         self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, error: BaseException | None
     ) -> None:
         case = item.stash[CASE]
-        error = _refused(error)
+        error = refused(error)
         if isinstance(error, NotDeclared) and self.target.is_url_only:
             left = LeftOut(name=case.name, requirements=list(case.requirements), reason=str(error))
             self.run.out_of_scope.append(left)
             report.outcome, report.longrepr = "skipped", ("", 0, str(error))
             self._rulings[report.nodeid] = Ruling(outcome=Outcome.NOT_APPLICABLE, reason=str(error))
             return
-        requirements = _requirements(item)
+        requirements = requirements_of(item)
         ruling = rule(error, levels=frozenset(each.level.value for each in requirements))
         expectation = self._expected(case.name)
         if expectation is not None:
@@ -252,13 +243,13 @@ class Checking:
             case _:
                 pass
         code = self._report(session.config).exit_code
-        red = sum(each.outcome in collect.RED_NAMES for each in self.run.checks)
+        red = sum(each.outcome in RED for each in self.run.checks)
         session.exitstatus = Exit.VIOLATED if code == Exit.HELD and session.testsfailed > red else code
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the verdict of each profile."""
         report = self.run.report
-        if report is None:
+        if report is None or terminalreporter.no_summary:
             return
         terminalreporter.section("profiles")
         for profile in report.profiles:
@@ -276,10 +267,10 @@ class Checking:
         return self.run.report
 
     def _scope(self, item: pytest.Item) -> InScope | OutOfScope | Unpromised:
-        if not _is_check(item):
+        if not is_check(item):
             return InScope()
         needs = [name for marker in item.iter_markers("needs") for name in marker.args]
-        return scope(_requirements(item), capabilities=needs, target=self.target, profiles=self.settings.profiles)
+        return scope(requirements_of(item), capabilities=needs, target=self.target, profiles=self.settings.profiles)
 
     def _expected(self, name: str) -> Expectation | None:
         today = time.strftime("%Y-%m-%d", time.gmtime(self.run.started))
@@ -289,31 +280,3 @@ class Checking:
             ):
                 return expectation
         return None
-
-
-def _is_check(item: pytest.Item) -> bool:
-    return item.get_closest_marker("requirement") is not None
-
-
-def _is_ours(item: pytest.Item) -> bool:
-    return _is_check(item) or "case" in getattr(item, "fixturenames", ())
-
-
-def _name(item: pytest.Item) -> str:
-    """Return a check's name: its file without `test_` and its function without it, as the report shows it."""
-    area = item.path.stem.removeprefix("test_")
-    return f"{area}/{item.name.removeprefix('test_')}"
-
-
-def _ids(item: pytest.Item) -> list[str]:
-    return [str(each) for marker in item.iter_markers("requirement") for each in marker.args]
-
-
-def _requirements(item: pytest.Item) -> list[Requirement]:
-    return [get_requirement(each) for each in _ids(item)]
-
-
-def _refused(error: BaseException | None) -> BaseException | None:
-    if isinstance(error, (pytest.skip.Exception, pytest.xfail.Exception)):
-        return SkipRefused(f"the check skipped itself ({error}): say NotApplicable or NotTestable")
-    return error

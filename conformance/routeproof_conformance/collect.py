@@ -31,7 +31,8 @@ from routeproof_conformance.report import (
     Transfer,
 )
 from routeproof_conformance.settings import Settings
-from routeproof_conformance.target import Expectation, Target
+from routeproof_conformance.target import Target
+from routeproof_conformance.target_file import Expectation
 from routeproof_spec.contract import load_contract
 from routeproof_spec.history import Attempt, Exchange, Frame, Headers
 from routeproof_spec.requirement import PROFILES, Requirement, load_requirements
@@ -40,8 +41,6 @@ BODY_CHARS_MAX: Final = 4000  # of a body in the report
 FRAMES_MAX: Final = 200
 #: Of a check that held, so many exchanges are enough to see how it was made.
 EXCHANGES_KEPT_GREEN: Final = 2
-
-RED_NAMES: Final = frozenset(outcome.value for outcome in RED)
 
 
 @final
@@ -59,7 +58,7 @@ class Run:
 
     def finished(self, target: Target, bench: Bench | None, *, command: str, ended: float) -> Report:
         """Return the report of the run."""
-        outcomes = [Outcome(each.outcome) for each in self.checks]
+        outcomes = [each.outcome for each in self.checks]
         is_complete = bench is not None and not self.problem
         code = exit_code(outcomes, is_complete=is_complete) if self.mistaken is None else self.mistaken
         statistics = [each for check in self.checks for each in check.statistics]
@@ -74,7 +73,7 @@ class Run:
             started_at=datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
             duration=round(ended - self.started, 3),
             machine=_machine(bench),
-            profiles=_profiles(self, target, is_complete=is_complete),
+            profiles=_profiles(self, is_complete=is_complete),
             requirements=[
                 Sentence(id=each.id, level=each.level.value, text=each.text, profile=each.profile)
                 for each in requirements.values()
@@ -118,7 +117,7 @@ def check(
         area=case.name.partition("/")[0],
         says=says,
         requirements=[each.id for each in requirements],
-        outcome=ruling.outcome.value,
+        outcome=ruling.outcome,
         reason=_redacted(ruling.reason, secrets),
         broken=ruling.requirement,
         duration=round(duration, 4),
@@ -199,7 +198,7 @@ def _transfer(
 
 
 def _redacted(text: str, secrets: Sequence[str]) -> str:
-    """Return *text* without any secret of the run: a body may quote one, which is a finding, and no reason to spread it."""
+    """Return *text* without any secret of the run: a body that quotes one is a finding, and no reason to spread it."""
     for secret in secrets:
         text = text.replace(secret, "[secret]")
     return text
@@ -231,17 +230,17 @@ def _machine(bench: Bench | None) -> Machine:
     )
 
 
-def _profiles(run: Run, target: Target, *, is_complete: bool) -> list[ProfileSeen]:
+def _profiles(run: Run, *, is_complete: bool) -> list[ProfileSeen]:
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     for each in run.checks:
         for requirement in _charged(each):
-            outcomes[requirement].append(Outcome(each.outcome))
+            outcomes[requirement].append(each.outcome)
     asked = run.settings.profiles or tuple(PROFILES)
     return [_profile(name, outcomes, is_complete=is_complete) for name in PROFILES if name in asked]
 
 
 def _charged(seen: CheckSeen) -> list[str]:
-    """Return the requirements that the outcome speaks of: a broken one is broken alone, the check's others stay open."""
+    """Return the requirements that the outcome speaks of: a broken one is broken alone, the others stay open."""
     return [seen.broken] if seen.broken is not None else seen.requirements
 
 
@@ -258,7 +257,7 @@ def _profile(name: str, outcomes: dict[str, list[Outcome]], *, is_complete: bool
     return ProfileSeen(
         name=name,
         says=PROFILES[name],
-        verdict=verdict(required, outcomes, is_complete=is_complete).value,
+        verdict=verdict(required, outcomes, is_complete=is_complete),
         required=len(required),
         held=len(held),
         broken=broken,

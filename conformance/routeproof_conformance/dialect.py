@@ -25,8 +25,8 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Where a wish of the client stands in the request.
 
     `header` and `body` name the header or the field; *value* is the Jinja2 template of the header's text, given `value`
-    and `items`, the wish as a list. `model` means that the model's name is bound to it in the gateway's configuration, so
-    that nothing is added to the request; `none` that it cannot be asked for.
+    and `items`, the wish as a list. `model` means that the model's name is bound to it in the gateway's configuration,
+    so that nothing is added to the request; `none` that it cannot be asked for.
     """
 
     by: Literal["header", "body", "model", "none"]
@@ -45,7 +45,8 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def _text(self, wish: str | Sequence[str]) -> str:
         items = [wish] if isinstance(wish, str) else list(wish)
-        return jinja2.Template(self.value).render(value=", ".join(items), items=items)
+        text: str = jinja2.Template(self.value).render(value=", ".join(items), items=items)
+        return text
 
 
 class KeyRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

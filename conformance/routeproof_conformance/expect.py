@@ -91,7 +91,7 @@ class Expect:
         self(seconds >= limit, expected=f"{what}: at least {limit:.3f} s", actual=f"{seconds:.3f} s")
 
     def at_most(self, seconds: float, limit: float, what: str) -> None:
-        """*what* took no more than *limit* and the target's slack; not testable on a machine that is later than that."""
+        """*what* took no more than *limit* and the target's slack; not testable on a machine that is later than so."""
         slack = self._case.bench.target.timing.slack
         late = self._case.bench.calibration.worst
         if late > slack:

@@ -21,7 +21,9 @@ from routeproof_spec.contract import Contract, load_contract
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
     """The check that is running, as the judge sees it."""
-    return request.node.stash[CASE]
+    node = request.node
+    assert isinstance(node, pytest.Item)
+    return node.stash[CASE]
 
 
 @pytest.fixture

@@ -7,17 +7,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import IO, Final, final
 
 import httpx2
 import jinja2
 
-from routeproof_conformance.target import Launch
+from routeproof_conformance.target_file import Launch
 from routeproof_spec.errors import ConfigError, TargetUnreachable
 
 POLL: Final = 0.05  #: seconds between two looks at a starting gateway
@@ -41,32 +42,36 @@ def launched(
     *,
     file: Path,
     base_url: str,
-    folder: Path,
+    log: Path,
     variables: Mapping[str, object],
     environ: Mapping[str, str],
     secret: str,
-) -> Iterator[Launched]:
+) -> Generator[Launched]:
     """Run the gateway that *launch* describes for the block; yield it once it is ready.
 
-    *base_url* is its template (empty: the usual one of a local port), *folder* takes its configuration and its output,
-    *variables* are the templates', *secret* is the key with which it is asked whether it is ready. Raises
-    `TargetUnreachable`, with the last lines of its output, when it ends early or is not ready in time.
+    *base_url* is its template (empty: the usual one of a local port), *log* takes its output, *variables* are the
+    templates', *secret* is the key with which it is asked whether it is ready. Raises `TargetUnreachable`, with the
+    last lines of its output, when it ends early or is not ready in time.
     """
-    port = free_port()
-    known = {"python": sys.executable, "port": port, "log": str(folder / "gateway.log"), **variables}
-    known["config"] = str(_configured(launch, file=file, folder=folder, known=known))
-    command = [_rendered(each, known, file=file, key="launch.command") for each in launch.command]
-    env = {name: _rendered(value, known, file=file, key=f"launch.env.{name}") for name, value in launch.env.items()}
-    url = _rendered(base_url or "http://127.0.0.1:{{ port }}/v1", known, file=file, key="target.base_url").rstrip("/")
-    ready = launch.ready if "://" in launch.ready else url + launch.ready
-    log = folder / "gateway.log"
-    with log.open("wb") as output:
-        process = _started(command, env={**environ, **env}, output=output, file=file, folder=folder)
-        try:
-            _wait_ready(process, _rendered(ready, known, file=file, key="launch.ready"), launch.timeout, secret, log)
-            yield Launched(base_url=url, process=process, log=log)
-        finally:
-            stop(process)
+    with tempfile.TemporaryDirectory(prefix="routeproof-") as name:
+        folder = Path(name)  # its configuration holds keys, and goes with it
+        known: dict[str, object] = {"python": sys.executable, "port": free_port(), **variables}
+        known["config"] = str(_configured(launch, file=file, folder=folder, known=known))
+        command = [_rendered(each, known, file=file, key="launch.command") for each in launch.command]
+        env = {name: _rendered(value, known, file=file, key=f"launch.env.{name}") for name, value in launch.env.items()}
+        url = _rendered(base_url or "http://127.0.0.1:{{ port }}/v1", known, file=file, key="target.base_url").rstrip(
+            "/"
+        )
+        ready = launch.ready if "://" in launch.ready else url + launch.ready
+        with log.open("wb") as output:
+            process = _started(command, env={**environ, **env}, output=output, file=file, folder=folder)
+            try:
+                _wait_ready(
+                    process, _rendered(ready, known, file=file, key="launch.ready"), launch.timeout, secret, log
+                )
+                yield Launched(base_url=url, process=process, log=log)
+            finally:
+                stop(process)
 
 
 def free_port() -> int:
@@ -110,7 +115,9 @@ def _configured(launch: Launch, *, file: Path, folder: Path, known: Mapping[str,
 
 
 def _rendered(text: str, known: Mapping[str, object], *, file: Path, key: str) -> str:
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - TOML and command lines, no HTML
+    environment = jinja2.Environment(  # noqa: S701 - TOML and command lines, no HTML
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
     try:
         return environment.from_string(text).render(known)
     except jinja2.TemplateError as error:
@@ -119,13 +126,13 @@ def _rendered(text: str, known: Mapping[str, object], *, file: Path, key: str) -
 
 
 def _started(
-    command: list[str], *, env: Mapping[str, str], output: object, file: Path, folder: Path
+    command: list[str], *, env: Mapping[str, str], output: IO[bytes], file: Path, folder: Path
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603 - the user's own command
             command,
             stdin=subprocess.DEVNULL,
-            stdout=output,  # type: ignore[arg-type]
+            stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(env),
             cwd=folder,

@@ -68,10 +68,10 @@ class Observed:
     @cached_property
     def json(self) -> dict[str, object]:
         """The body as a JSON object; raises `Violation` where it is none."""
-        body = parsed(self.exchange.body)
-        if not isinstance(body, dict):
+        body = fields_of(parsed(self.exchange.body))
+        if not body:
             raise Violation(self.requirement, expected="a body that is a JSON object", actual=self.said)
-        return fields_of(body)
+        return body
 
     def at(self, *path: str | int) -> object:
         """Return what the JSON body holds at *path*, or None where it breaks off."""

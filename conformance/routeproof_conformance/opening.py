@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,16 +22,17 @@ from routeproof_conformance.dig import dig, items_of, parsed
 from routeproof_conformance.launch import launched
 from routeproof_conformance.pools import Pools
 from routeproof_conformance.target import Target
+from routeproof_conformance.target_file import FLEETS
 from routeproof_simulator import FleetConfig, FleetThread, ProviderConfig
 from routeproof_spec.errors import TargetUnreachable
 
-FLEETS: Final = {"three": ("alpha", "beta", "gamma")}
+LOG: Final = "gateway.log"
 DISCOVERY: Final = 10.0  #: seconds
 
 
 @contextmanager
-def opened(target: Target, *, seed: int, folder: Path | None = None) -> Iterator[Bench]:
-    """Open providers and gateway of *target* for the block; *folder* takes the gateway's output (else a temporary one).
+def opened(target: Target, *, seed: int, folder: Path | None = None) -> Generator[Bench]:
+    """Open providers and gateway of *target* for the block; *folder* takes a launched gateway's output.
 
     Raises `TargetUnreachable` where the gateway cannot be had, `ConfigError` where its templates are wrong.
     """
@@ -85,7 +86,7 @@ def _launch(target: Target, providers: Mapping[str, Mapping[str, str]], folder: 
             launch,
             file=path,
             base_url=target.base_url,
-            folder=folder,
+            log=folder / LOG,
             variables=variables | {"chains": target.models.chains, "models": target.models},
             environ={**os.environ, **{name: target.keys[role] for role, name in roles.items()}},
             secret=target.key("main"),

@@ -1,4 +1,4 @@
-"""Model names that several providers offer. Each is handed out once, for what a gateway learned of one stays with it."""
+"""Model names that several providers offer. Each is handed out once: what a gateway learned of one stays with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from routeproof_conformance.judge.outcome import NotDeclared
-from routeproof_conformance.target import PoolTable
+from routeproof_conformance.target_file import PoolTable
 
 
 @final
@@ -27,6 +27,7 @@ class Pools:
 
     def __init__(self, tables: Iterable[PoolTable]) -> None:
         self._fresh = [(table, name) for table in tables for name in table.names]
+        self._shared: dict[tuple[str, int, str, bool], Pool] = {}
 
     def take(self, *, strategy: str = "any", size: int = 2, operation: str = "chat", priced: bool = False) -> Pool:
         """Return a fresh pool of at least *size* providers; raise `NotDeclared` where none is left.
@@ -47,3 +48,10 @@ class Pools:
             raise NotDeclared(f"the target file has no {wanted} left: add names to [[models.pools]]")
         table, name = self._fresh.pop(min(fits)[1])
         return Pool(model=name, providers=table.providers, cheapest_first=table.cheapest_first, strategy=table.strategy)
+
+    def shared(self, *, strategy: str = "any", size: int = 2, operation: str = "chat", priced: bool = False) -> Pool:
+        """Return one pool to all who ask alike: for a check that depends on nothing that a gateway may have learned."""
+        key = (strategy, size, operation, priced)
+        if key not in self._shared:
+            self._shared[key] = self.take(strategy=strategy, size=size, operation=operation, priced=priced)
+        return self._shared[key]

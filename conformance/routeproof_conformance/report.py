@@ -1,4 +1,4 @@
-"""The report: one JSON document, from which everything else is rendered; its schema is the spec's report.schema.json."""
+"""The report: one JSON document, from which everything else is rendered; its schema is in the spec."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from routeproof_conformance.judge.outcome import Outcome
+from routeproof_conformance.judge.verdict import Verdict
 from routeproof_spec.config import decode
 from routeproof_spec.errors import ConfigError
 
@@ -16,11 +18,7 @@ FORMAT: Final = "routeproof-report/1"
 NAME: Final = "report.json"
 
 
-class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An object of the report."""
-
-
-class TargetSeen(Struct):
+class TargetSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was judged."""
 
     name: str
@@ -31,7 +29,7 @@ class TargetSeen(Struct):
     is_url_only: bool
 
 
-class Machine(Struct):
+class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where it was judged, and how late its timers are (seconds)."""
 
     python: str
@@ -40,7 +38,7 @@ class Machine(Struct):
     late_worst: float
 
 
-class Sentence(Struct):
+class Sentence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A requirement, as it stood in this version."""
 
     id: str
@@ -49,7 +47,7 @@ class Sentence(Struct):
     profile: str
 
 
-class Transfer(Struct):
+class Transfer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bytes of one side of a transfer: text as far as kept, and when each frame passed (seconds into the check)."""
 
     headers: list[tuple[str, str]]
@@ -58,7 +56,7 @@ class Transfer(Struct):
     frames: list[tuple[float, int]] = []
 
 
-class AttemptSeen(Struct):
+class AttemptSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One attempt as its provider saw it; times in seconds into the check."""
 
     provider: str
@@ -72,7 +70,7 @@ class AttemptSeen(Struct):
     peer_gone: float | None
 
 
-class ExchangeSeen(Struct):
+class ExchangeSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One request of a check, from both sides; times in seconds into the check."""
 
     marker: str
@@ -90,7 +88,7 @@ class ExchangeSeen(Struct):
     attempts: list[AttemptSeen] | None  # None: the providers are not ours
 
 
-class StatisticSeen(Struct):
+class StatisticSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One statistical test."""
 
     test: str
@@ -103,14 +101,14 @@ class StatisticSeen(Struct):
     power: float
 
 
-class CheckSeen(Struct):
+class CheckSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One check: what it asks, what it came to, and why."""
 
     name: str
     area: str
     says: str
     requirements: list[str]
-    outcome: str
+    outcome: Outcome
     reason: str
     broken: str | None  # the requirement that was broken
     duration: float  #: seconds
@@ -123,7 +121,7 @@ class CheckSeen(Struct):
     traceback: str = ""  # of our own mistakes alone
 
 
-class LeftOut(Struct):
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A check that the run did not judge, or a requirement that no check tests, and why."""
 
     name: str
@@ -131,12 +129,12 @@ class LeftOut(Struct):
     reason: str
 
 
-class ProfileSeen(Struct):
+class ProfileSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The verdict of one profile."""
 
     name: str
     says: str
-    verdict: str
+    verdict: Verdict
     required: int  # requirements that a check can test
     held: int
     broken: list[str]
@@ -144,7 +142,7 @@ class ProfileSeen(Struct):
     untested: list[str]  # not applicable, or out of scope
 
 
-class ErrorBudget(Struct):
+class ErrorBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How likely any verdict of the run's sequential tests is wrong: the sums over all of them."""
 
     tests: int
@@ -152,7 +150,7 @@ class ErrorBudget(Struct):
     beta: float
 
 
-class Report(Struct):
+class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole run. `complete` stands last: without it the run did not come to its end."""
 
     format: str
@@ -173,6 +171,12 @@ class Report(Struct):
     exit_code: int
     problem: str  # why the run could not be made or ended early; empty where it was whole
     complete: bool
+
+
+def schema() -> dict[str, object]:
+    """Return the JSON Schema of a report, as the spec publishes it."""
+    tree = msgspec.convert(msgspec.json.schema(Report), dict[str, object])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:{FORMAT}", **tree}
 
 
 def write_report(report: Report, folder: Path) -> Path:

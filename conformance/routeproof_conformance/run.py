@@ -1,10 +1,10 @@
-"""One conformance run from beginning to end: `routeproof check`, and `pytest --pyargs` with its output made readable."""
+"""One conformance run from beginning to end: what `routeproof check` does, by way of pytest."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, final
@@ -64,6 +64,11 @@ class Progress:
         assert isinstance(plugin, Checking)
         self._checking = plugin
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self) -> tuple[str, str, str]:
+        """Keep pytest's own progress silent."""
+        return "", "", ""
+
     def pytest_runtest_logreport(self) -> None:
         """Show what has been judged since the last look."""
         assert self._checking is not None
@@ -76,7 +81,7 @@ class Progress:
             elif len(self._area) % _LINE_WIDTH == 0:
                 self.console.print(f"\n{'':<{_AREA_WIDTH}} ", end="")
             self._area.append(seen)
-            self.console.print(LETTERS[Outcome(seen.outcome)], end="", markup=False)
+            self.console.print(LETTERS[seen.outcome], end="", markup=False)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
@@ -111,7 +116,7 @@ def _arguments(settings: Settings) -> list[str]:
 
 
 @contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+def _environment(changes: Mapping[str, str]) -> Generator[None]:
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)
     try:

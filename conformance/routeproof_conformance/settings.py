@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import final
+from typing import Final, final
+
+import msgspec
 
 from routeproof_conformance.target import Target, load_target, url_target
 from routeproof_spec.errors import ConfigError
@@ -25,6 +27,32 @@ class Settings:
     report: Path | None = None
     key_env: str = ""
     seed: int = 0
+
+
+#: pytest's options that make up the settings, without their dashes.
+OPTIONS: Final = ("gateway-url", "target", "profile", "report", "key-env", "seed")
+
+
+def from_options(options: Mapping[str, object]) -> Settings:
+    """Return the settings that pytest's *options* mean."""
+    given = msgspec.convert({name.replace("-", "_"): value for name, value in options.items()}, _Options)
+    return Settings(
+        url=given.gateway_url,
+        target=Path(given.target) if given.target else None,
+        profiles=given.profile,
+        report=Path(given.report) if given.report else None,
+        key_env=given.key_env,
+        seed=given.seed,
+    )
+
+
+class _Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    gateway_url: str
+    target: str
+    profile: tuple[str, ...]
+    report: str
+    key_env: str
+    seed: int
 
 
 def resolve(settings: Settings, *, environ: Mapping[str, str]) -> Target:

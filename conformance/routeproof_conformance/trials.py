@@ -45,42 +45,94 @@ class Trials:
         """Send the requests that the gateway declares to need before a learned preference shows."""
         await self.choices(ask, self._routing.warm_up)
 
-    async def prefers(self, ask: Ask, provider: str, *, among: Sequence[str], requirement: str | None = None) -> None:
-        """Judge one request after the other until it is decided whether the gateway prefers *provider*."""
+    async def prefers(
+        self,
+        ask: Ask,
+        provider: str,
+        *,
+        among: Sequence[str],
+        beside: Sequence[Ask] = (),
+        requirement: str | None = None,
+    ) -> None:
+        """Judge one request after the other until it is decided whether the gateway prefers *provider*.
+
+        Before each of them go those *beside*, which are not judged.
+        """
         test = preference.plan(
             exploration=self._routing.exploration,
             providers=len(among),
             alpha=self._stats.alpha,
             beta=self._stats.beta,
         )
-        chosen: list[str] = []
-        decision = Decision.UNDECIDED
-        while decision is Decision.UNDECIDED and len(chosen) < self._stats.requests_max:
-            chosen += await self.choices(ask, 1)
-            hits = chosen.count(provider)
-            decision = test.decide(hits=hits, misses=len(chosen) - hits)
-        self._record_preference(test, provider, chosen, decision)
-        share = f"{chosen.count(provider)} of {len(chosen)} first attempts ({_counted(chosen)})"
-        if decision is Decision.UNDECIDED:
-            raise NotTestable(f"undecided after {len(chosen)} requests whether {provider} is preferred: {share}")
+        question = f"is {provider} preferred? (misses: {test.p0:.2f} if so, {test.p1:.2f} if blind)"
+        decision, share = await self._decided(test, ask, provider, beside, question)
         expected = f"{provider} preferred, in all but {test.p0:.0%} of the requests"
         self._bound(requirement)(decision is Decision.HELD, expected=expected, actual=share)
 
-    async def rotates(self, ask: Ask, pool: Pool, *, requirement: str | None = None) -> None:
-        """Judge whether successive requests go round the providers of *pool*, exactly."""
+    async def spares(self, ask: Ask, provider: str, *, among: Sequence[str], requirement: str | None = None) -> None:
+        """Judge one request after the other until it is decided that the gateway does not avoid *provider*."""
+        test = preference.avoidance(
+            exploration=self._routing.exploration,
+            providers=len(among),
+            alpha=self._stats.alpha,
+            beta=self._stats.beta,
+        )
+        question = f"is {provider} avoided? (misses: {test.p0:.2f} if not, {test.p1:.2f} if so)"
+        decision, share = await self._decided(test, ask, provider, (), question)
+        expected = f"{provider} chosen as often as any other"
+        self._bound(requirement)(decision is Decision.HELD, expected=expected, actual=share)
+
+    async def rotates(
+        self, ask: Ask, pool: Pool, *, beside: Sequence[Ask] = (), requirement: str | None = None
+    ) -> None:
+        """Judge whether successive requests go round the providers of *pool*, exactly.
+
+        A rotation that is declared to be random is judged for its even share. Before each request go those *beside*,
+        which are not judged.
+        """
         workers, size = self._routing.workers, len(pool.providers)
         expect = self._bound(requirement)
+        if self._routing.rotation == "random":
+            chosen = await self._chosen(ask, ROUNDS_SHARED * size, beside)
+            strange = rotation.improbable(chosen, pool.providers, alpha=self._stats.alpha)
+            self._record_rotation(pool, chosen, is_held=strange is None)
+            expect(strange is None, expected="an even share, as a random choice gives it", actual=_counted(chosen))
+            return
         if workers == 1:
-            chosen = await self.choices(ask, ROUNDS * size)
+            chosen = await self._chosen(ask, ROUNDS * size, beside)
             start = rotation.broken_window(chosen, pool.providers)
             self._record_rotation(pool, chosen, is_held=start is None)
             window = " → ".join(chosen[start or 0 :][:size])
             expect(start is None, expected=f"{size} different providers in every {size} requests", actual=window)
             return
-        chosen = await self.choices(ask, ROUNDS_SHARED * workers)
+        chosen = await self._chosen(ask, ROUNDS_SHARED * workers, beside)
         stray = rotation.uneven(chosen, pool.providers, workers=workers)
         self._record_rotation(pool, chosen, is_held=stray is None)
         expect(stray is None, expected=f"an even share, as {workers} rotations give it", actual=_counted(chosen))
+
+    async def _chosen(self, ask: Ask, n: int, beside: Sequence[Ask]) -> list[str]:
+        chosen: list[str] = []
+        for _ in range(n):
+            for other in beside:
+                await self.choices(other, 1)
+            chosen += await self.choices(ask, 1)
+        return chosen
+
+    async def _decided(
+        self, test: preference.Plan, ask: Ask, provider: str, beside: Sequence[Ask], question: str
+    ) -> tuple[Decision, str]:
+        """Return what *test* comes to, and the choices in words; raise `NotTestable` where it comes to nothing."""
+        chosen: list[str] = []
+        decision = Decision.UNDECIDED
+        while decision is Decision.UNDECIDED and len(chosen) < self._stats.requests_max:
+            chosen += await self._chosen(ask, 1, beside)
+            hits = chosen.count(provider)
+            decision = test.decide(hits=hits, misses=len(chosen) - hits)
+        self._record_preference(test, question, chosen, decision)
+        share = f"{chosen.count(provider)} of {len(chosen)} first attempts ({_counted(chosen)})"
+        if decision is Decision.UNDECIDED:
+            raise NotTestable(f"undecided after {len(chosen)} requests: {question}: {share}")
+        return decision, share
 
     @property
     def _expect(self) -> Expect:
@@ -90,12 +142,12 @@ class Trials:
         return Expect(self._case, requirement)
 
     def _record_preference(
-        self, test: preference.Plan, provider: str, chosen: Sequence[str], decision: Decision
+        self, test: preference.Plan, question: str, chosen: Sequence[str], decision: Decision
     ) -> None:
         self._case.evidence.statistics.append(
             Statistic(
                 test="preference",
-                question=f"is {provider} preferred? (misses: {test.p0:.2f} if so, {test.p1:.2f} if blind)",
+                question=question,
                 alpha=test.alpha,
                 beta=test.beta,
                 n=len(chosen),
@@ -107,7 +159,13 @@ class Trials:
 
     def _record_rotation(self, pool: Pool, chosen: Sequence[str], *, is_held: bool) -> None:
         workers, size, n = self._routing.workers, len(pool.providers), len(chosen)
-        if workers == 1:
+        question = f"does {pool.model} go round {size} providers? (else: a random choice)"
+        alpha = 0.0
+        if self._routing.rotation == "random":
+            question = f"has each of {size} providers of {pool.model} its share? (else: one is twice as likely)"
+            test, alpha = "even share", self._stats.alpha
+            missed = rotation.improbable_missed(providers=size, requests=n, alpha=alpha)
+        elif workers == 1:
             test, missed = "rotation", rotation.windows_missed(providers=size, requests=n)
         else:
             test = f"rotation of {workers} workers"
@@ -115,8 +173,8 @@ class Trials:
         self._case.evidence.statistics.append(
             Statistic(
                 test=test,
-                question=f"does {pool.model} go round {size} providers? (else: a random choice)",
-                alpha=0.0,
+                question=question,
+                alpha=alpha,
                 beta=missed,
                 n=n,
                 seen=_counted(chosen),

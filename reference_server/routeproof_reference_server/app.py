@@ -18,7 +18,7 @@ import msgspec
 from quart import Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from routeproof_reference_server.asgi import Gateway, visit
+from routeproof_reference_server.asgi import BODY_SECONDS_MAX, Gateway, visit
 from routeproof_reference_server.auth import Caller, KeyRing
 from routeproof_reference_server.config import GatewayConfig, ModelConfig
 from routeproof_reference_server.errors import GatewayError
@@ -77,7 +77,7 @@ def create_app(
     app = Gateway(chance)
     app.config.update(
         RESPONSE_TIMEOUT=None,  # deadlines are per attempt; a stream may be long
-        BODY_TIMEOUT=None,
+        BODY_TIMEOUT=BODY_SECONDS_MAX,
         MAX_CONTENT_LENGTH=config.server.body_bytes_max or _CONTRACT.limits.body_bytes_max,
     )
     handlers.bind(app)
@@ -117,7 +117,7 @@ class _Handlers:
         caller = self._caller()
         strategy = asked_strategy(request.headers.getlist(STRATEGY))
         fallback = asked_fallback(request.headers.getlist(FALLBACK))
-        body = reader.read(await request.get_data(as_text=False), strategy_is_given=strategy is not None)
+        body = reader.read(await _body(), strategy_is_given=strategy is not None)
         self.limits.admit(caller, body, self.wall())
         asked = Asked(
             operation=operation,
@@ -148,6 +148,10 @@ class _Handlers:
 
     def _caller(self) -> Caller:
         return self.keys.caller(request.headers.getlist("Authorization"), self.wall())
+
+
+async def _body() -> bytes:
+    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
 
 
 async def _told(error: GatewayError) -> Response:

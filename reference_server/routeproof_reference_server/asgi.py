@@ -10,14 +10,18 @@ from types import TracebackType
 from typing import Final, cast, final
 
 import trio
-from hypercorn.typing import ASGISendCallable
+from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable
 from quart import request
+from quart.typing import ResponseTypes
 from quart.wrappers import Request
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
 _LOG: Final = logging.getLogger("routeproof.gateway")
 _VISIT: Final = "routeproof.visit"
+
+
+BODY_SECONDS_MAX: Final = 60.0  #: seconds that a client may take to send a request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,26 +31,53 @@ class Visit:
     id: str
     began: float  #: seconds on Trio's clock
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)  # what is closed with it
+    body_came: trio.Event = field(default_factory=trio.Event)  # all of it, read or not
 
 
 def visit() -> Visit:
     """Return the visit that the current task serves."""
-    return cast("Visit", request.scope[_VISIT])  # type: ignore[typeddict-item]  # the scope is open to keys of one's own
+    return _visit(request.scope)
+
+
+def _visit(scope: object) -> Visit:
+    return cast("dict[str, Visit]", scope)[_VISIT]
 
 
 @final
 class _Connection(TrioASGIHTTPConnection):
-    """Quart-Trio cancels this task when the client leaves. A streamed answer outlives its handler, and where the client
-    leaves before the body is begun nobody would close it: so whatever a request holds is closed here, with the task."""
+    """Adds to Quart-Trio, which cancels the task of a request whose client leaves, what happens before and after.
 
-    async def handle_request(  # type: ignore[override]  # Quart-Trio adds the nursery to Quart's signature
+    A streamed answer outlives its handler, and where the client leaves before its body is begun nobody would close it:
+    so whatever a request holds is closed here, with its task. And an early refusal waits until the request's body has
+    come: answered sooner, the client may never read it (RFC 9112, 9.6), and hypercorn would wait for us for ever.
+    """
+
+    async def handle_messages(  # type: ignore[override]  # Quart-Trio adds the nursery to Quart's signature
+        self, nursery: trio.Nursery, request: Request, receive: ASGIReceiveCallable
+    ) -> None:
+        async def watched() -> ASGIReceiveEvent:
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                _visit(self.scope).body_came.set()
+            return message
+
+        await super().handle_messages(nursery, request, watched)
+
+    async def handle_request(  # type: ignore[override]  # the same
         self, nursery: trio.Nursery, request: Request, send: ASGISendCallable
     ) -> None:
-        app = cast("Gateway", self.app)
-        new = Visit(id=app.new_id(), began=trio.current_time())
-        request.scope[_VISIT] = new  # type: ignore[typeddict-unknown-key]
-        async with new.stack:
+        async with _visit(self.scope).stack:
             await super().handle_request(nursery, request, send)
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        new = Visit(id=cast("Gateway", self.app).new_id(), began=trio.current_time())
+        cast("dict[str, Visit]", self.scope)[_VISIT] = new
+        await super().__call__(receive, send)
+
+    async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
+        with trio.move_on_after(BODY_SECONDS_MAX):
+            await _visit(self.scope).body_came.wait()
+        await super()._send_response(send, response)
 
 
 @final

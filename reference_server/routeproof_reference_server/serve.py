@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,12 @@ def hypercorn_config(config: GatewayConfig) -> Config:
     return settings
 
 
-def simulated(config_file: Path = DEFAULT_FILE, *, transport: httpx2.AsyncBaseTransport, rng: Random) -> Gateway:
-    """Return the gateway for a simulation: its providers are behind *transport*, its chance is *rng*."""
-    return create_app(load_config(config_file, environ=os.environ), transport=transport, rng=rng)
+def simulated(
+    config_file: Path = DEFAULT_FILE,
+    *,
+    transport: httpx2.AsyncBaseTransport,
+    rng: Random,
+    wall: Callable[[], float] = time.time,
+) -> Gateway:
+    """Return the gateway for a simulation: providers behind *transport*, chance from *rng*, Unix time from *wall*."""
+    return create_app(load_config(config_file, environ=os.environ), transport=transport, rng=rng, wall=wall)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 import trio
 
-from routeproof_simulator.fleet import THREE, FleetConfig, load_fleet, serving_fleet
+from routeproof.shipped import FLEETS, found
+from routeproof_simulator.fleet import FleetConfig, load_fleet, serving_fleet
 
 
 @click.command("providers")
-@click.option(
-    "--fleet",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=THREE,
-    help="The fleet's TOML file.  [default: three providers, alpha, beta and gamma]",
-)
+@click.option("--fleet", default="three", show_default=True, help="A fleet's TOML file, or the name of a shipped one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-def command(fleet: Path, host: str) -> None:
+def command(fleet: str, host: str) -> None:
     """Start fake providers that misbehave on demand.
 
     \b
@@ -27,7 +21,7 @@ def command(fleet: Path, host: str) -> None:
         -d '{"behaviour": [{"fail": {"status": 503}}], "ttl": 60}'
       curl -X POST http://127.0.0.1:8710/heal
     """
-    trio.run(_serve, load_fleet(fleet), host)
+    trio.run(_serve, load_fleet(found(fleet, FLEETS)), host)
 
 
 async def _serve(config: FleetConfig, host: str) -> None:

@@ -10,6 +10,7 @@ from routeproof_simulator.algebra import Behaviour, chance, compose, first, ok
 
 __all__ = [
     "Behaviour",
+    "answer",
     "bad_json",
     "chance",
     "compose",
@@ -19,6 +20,9 @@ __all__ = [
     "error_in_200",
     "fail",
     "first",
+    "framing",
+    "gzip",
+    "insert",
     "latency",
     "no_done",
     "no_finish",
@@ -33,12 +37,16 @@ __all__ = [
     "wrong_content_type",
 ]
 
+answer = faults.Answer
 bad_json = faults.BadJson
 cut = faults.Cut
 drip = faults.Drip
 empty = faults.Empty
 error_in_200 = faults.ErrorIn200
 fail = faults.Fail
+framing = faults.Framing
+gzip = faults.Gzip
+insert = faults.Insert
 latency = faults.Latency
 no_done = faults.NoDone
 no_finish = faults.NoFinish

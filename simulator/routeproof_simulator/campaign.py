@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -23,7 +23,7 @@ from routeproof_simulator.invariants import Finding, Kind, judge
 from routeproof_simulator.reached import reached
 from routeproof_simulator.scenario import Scenario
 from routeproof_simulator.timeline import steps, timeline
-from routeproof_spec.history import History
+from routeproof_spec.history import Attempt, Exchange, History
 
 STORIES_MAX: Final = 5  # requests whose timeline a report tells
 SEEDS_MAX: Final = 1_000_000
@@ -119,12 +119,19 @@ def digest(history: History) -> str:
 
 def first_difference(one: History, other: History) -> str | None:
     """Return the first step in which two histories differ, as a sentence, or None where they are the same."""
-    if one == other:
-        return None
     for number, (left, right) in enumerate(zip_longest(steps(one), steps(other))):
         if left != right:
-            return f"step {number} is {left or 'missing'!s} in one run and {right or 'missing'!s} in the other"
-    return "the steps are the same, but their bytes are not"
+            here, there = left or "missing", right or "missing"
+            if str(here) == str(there):
+                here, there = repr(left), repr(right)  # times that differ by less than is shown
+            return f"step {number} is {here} in one run and {there} in the other"
+    both: Iterator[tuple[Exchange | Attempt, Exchange | Attempt]] = chain(
+        zip(one.exchanges, other.exchanges, strict=True), zip(one.attempts, other.attempts, strict=True)
+    )
+    for left, right in both:
+        if left != right:
+            return f"the steps are the same, but not all that is recorded of request {left.marker}"
+    return None if one == other else "the steps are the same, but the notes are not"
 
 
 def _run(scenario: Scenario, file: Path, seed: int, *, is_repeated: bool, clock: Callable[[], float]) -> Run:

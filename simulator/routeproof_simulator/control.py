@@ -86,7 +86,11 @@ class Control:
         except ConfigError as error:
             told = {"message": str(error), "key": error.key, "found": error.found, "wanted": error.wanted}
             script = _answer(422, {"error": told})
-        return Reply(script, Entry("control", request, marker=None, index=0))
+        return Reply(script, Entry("control", request, marker=None, index=0), ready=self._doors_settled)
+
+    async def _doors_settled(self) -> None:
+        for provider in self._providers.values():
+            await provider.door_settled()
 
     def refuse(self, received: Received, status: int, message: str) -> Reply:
         """Answer what is no request."""

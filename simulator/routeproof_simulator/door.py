@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar, final
 
 import trio
 
@@ -30,19 +30,42 @@ async def stand_at_door(
     *listen* opens a listener at the provider's address; while none is open, the address must refuse. *now* and *reset*
     are as for `serve_connection`. *task_status* is told once the door stands as configured.
     """
-    has_started = False
-    while True:
-        changed = trio.Event()
-        provider.door_changed = changed.set
-        async with trio.open_nursery() as nursery:
-            if provider.door is not Door.REFUSED:
-                responder = provider if provider.door is Door.OPEN else None
-                await nursery.start(partial(accept, responder, listen, now=now, reset=reset))
-            if not has_started:
-                task_status.started()
-                has_started = True
-            await changed.wait()
-            nursery.cancel_scope.cancel()
+    keeper = _Doorkeeper()
+    provider.doorkeeper = keeper
+    async with trio.open_nursery() as nursery:
+
+        async def stand() -> None:
+            while True:
+                keeper.changed_event = trio.Event()
+                async with trio.open_nursery() as visitors:
+                    if provider.door is not Door.REFUSED:
+                        responder = provider if provider.door is Door.OPEN else None
+                        await visitors.start(partial(accept, responder, listen, now=now, reset=reset))
+                    if not keeper.changed_event.is_set():
+                        keeper.stands_event.set()
+                    await keeper.changed_event.wait()
+                    visitors.cancel_scope.cancel()
+
+        nursery.start_soon(stand)
+        await keeper.settled()
+        task_status.started()
+
+
+@final
+class _Doorkeeper:
+    """Tells of a change of door, and waits until it has come about."""
+
+    def __init__(self) -> None:
+        self.changed_event = trio.Event()
+        self.stands_event = trio.Event()
+
+    def changed(self) -> None:
+        self.changed_event.set()
+        if self.stands_event.is_set():
+            self.stands_event = trio.Event()
+
+    async def settled(self) -> None:
+        await self.stands_event.wait()
 
 
 async def accept(

@@ -9,9 +9,10 @@ Names follow Toxiproxy where it has one. Times are in seconds. Where a fault set
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias, final, get_args
+from typing import Any, Final, Literal, TypeAlias, final, get_args
 
 import msgspec
 
@@ -40,6 +41,7 @@ from routeproof_simulator.script import (
 Edit: TypeAlias = Callable[[dict[str, Any]], None]
 
 _DATA: Final = b"data: "
+_GZIP: Final = 16 + zlib.MAX_WBITS  # with the header and the checksum of RFC 1952
 
 
 # How soon and how fast
@@ -187,6 +189,39 @@ class Empty(Behaviour):
         del situation
         index = after_frames(script, 0)
         return script if index is None else refitted(script[:index])
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Answer(Behaviour):
+    """The status and headers of success, and *body* as it stands: a whole answer, or all events of a stream."""
+
+    body: str
+
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        del situation
+        index = after_frames(script, 0)
+        return script if index is None else refitted((*script[:index], Send(self.body.encode())))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Gzip(Behaviour):
+    """The answer is compressed, a stream event by event, whatever the gateway said that it accepts."""
+
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        del situation
+        head = head_of(script)
+        sends = [index for index, op in enumerate(script) if isinstance(op, Send)]
+        if head is None or not sends:
+            return script
+        packer = zlib.compressobj(wbits=_GZIP)
+        packed: list[Any] = list(script)
+        for index in sends:
+            flush = zlib.Z_FINISH if index == sends[-1] else zlib.Z_SYNC_FLUSH
+            send = packed[index]
+            packed[index] = replace(send, data=packer.compress(send.data) + packer.flush(flush))
+        return refitted(with_head(tuple(packed), head.status, content_encoding="gzip"))
 
 
 @final
@@ -342,6 +377,43 @@ class BadJson(Behaviour):
         broken = replace(send, data=prefix + data[: (len(data) + 1) // 2] + end)
         del situation
         return refitted((*script[: index - 1], broken, *script[index:]))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Insert(_Placed):
+    """At the place one more frame goes out: *text* as it stands, its framing included."""
+
+    text: str = ""
+
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        del situation
+        split = self.split(script)
+        return script if split is None else refitted((*split[0], Send(self.text.encode(), Kind.OTHER), *split[1]))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Framing(Behaviour):
+    """A stream's events are spelled in another way that means the same (WHATWG event-stream format)."""
+
+    style: Literal["crlf", "comments", "lines", "unspaced"]
+
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        del situation
+        if not is_stream(script):
+            return script
+        spelled = _FRAMINGS[self.style]
+        return tuple(replace(op, data=spelled(op.data)) if isinstance(op, Send) else op for op in script)
+
+
+#: Each spells one event anew. A line end between the tokens of JSON means nothing (RFC 8259, section 2).
+_FRAMINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "crlf": lambda event: event.replace(b"\n", b"\r\n"),
+    "comments": lambda event: b": waiting\n\n: still\n" + event,
+    "lines": lambda event: event.replace(b"data: {", b"data: {\ndata: ", 1),
+    "unspaced": lambda event: event.replace(_DATA, b"data:", 1),
+}
 
 
 @final

@@ -8,8 +8,8 @@ import re
 import socket
 import struct
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,8 @@ from routeproof_spec.config import read_toml
 from routeproof_spec.errors import ConfigError, RouteproofError
 
 THREE: Final = Path(__file__).with_name("fleets") / "three.toml"
+
+_CONTROL: Final = ""  # among names of providers, which are never empty
 
 BACKLOG: Final = 1024  # connections that wait to be accepted; the usual clients open hundreds at once
 
@@ -131,9 +133,10 @@ async def serving_fleet(
     Journal times are `time.monotonic()`, which all processes of a machine share. Raises `RouteproofError` for a port
     that is in use.
     """
-    async with trio.open_nursery() as nursery:
-        yield await nursery.start(partial(serve_fleet, config, host=host, control_port=control_port))
-        nursery.cancel_scope.cancel()
+    with _kept_ports(config, host, control_port) as ports:
+        async with trio.open_nursery() as nursery:
+            yield await nursery.start(_serve, config, ports)
+            nursery.cancel_scope.cancel()
 
 
 async def serve_fleet(
@@ -143,26 +146,30 @@ async def serve_fleet(
     control_port: int | None = None,
     task_status: trio.TaskStatus[RunningFleet] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the fleet of *config* until cancelled; *task_status* gets the `RunningFleet` once every port is open."""
+    """Serve the fleet of *config* until cancelled; *task_status* gets the `RunningFleet` once every port is open.
+
+    Raises `RouteproofError` for a port that is in use.
+    """
+    with _kept_ports(config, host, control_port) as ports:
+        await _serve(config, ports, task_status=task_status)
+
+
+async def _serve(
+    config: FleetConfig,
+    ports: Mapping[str, socket.socket],
+    *,
+    task_status: trio.TaskStatus[RunningFleet] = trio.TASK_STATUS_IGNORED,
+) -> None:
     fleet = Fleet(config, now=time.monotonic)
-    keepers: dict[str, socket.socket] = {}
-    try:
-        for each in config.providers:
-            keepers[each.name] = _kept_port(host, each.port, f"provider '{each.name}'")
-        control = _kept_port(host, config.control_port if control_port is None else control_port, "the control API")
-        keepers[""] = control  # no provider has this name
-        base_urls = {each.name: _url(keepers[each.name]) + "/v1" for each in config.providers}
-        async with trio.open_nursery() as nursery:
-            for name, provider in fleet.providers.items():
-                listen = partial(_listener, keepers[name])
-                await nursery.start(partial(stand_at_door, provider, listen, now=time.monotonic, reset=reset_socket))
-            responder = Control(fleet.providers, fleet.journal, base_urls)
-            listen = partial(_listener, control)
-            await nursery.start(partial(accept, responder, listen, now=time.monotonic, reset=reset_socket))
-            task_status.started(RunningFleet(fleet=fleet, base_urls=base_urls, control_url=_url(control)))
-    finally:
-        for keeper in keepers.values():
-            keeper.close()
+    base_urls = {name: _url(ports[name]) + "/v1" for name in fleet.providers}
+    async with trio.open_nursery() as nursery:
+        for name, provider in fleet.providers.items():
+            listen = partial(_listener, ports[name])
+            await nursery.start(partial(stand_at_door, provider, listen, now=time.monotonic, reset=reset_socket))
+        control = Control(fleet.providers, fleet.journal, base_urls)
+        listen = partial(_listener, ports[_CONTROL])
+        await nursery.start(partial(accept, control, listen, now=time.monotonic, reset=reset_socket))
+        task_status.started(RunningFleet(fleet=fleet, base_urls=base_urls, control_url=_url(ports[_CONTROL])))
 
 
 async def reset_socket(stream: trio.abc.HalfCloseableStream) -> None:
@@ -172,6 +179,19 @@ async def reset_socket(stream: trio.abc.HalfCloseableStream) -> None:
         # Lingering for no time discards what is unsent and answers with RST (socket(7)).
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     await trio.aclose_forcefully(stream)
+
+
+@contextmanager
+def _kept_ports(config: FleetConfig, host: str, control_port: int | None) -> Generator[Mapping[str, socket.socket]]:
+    """Hold the port of every provider, by its name, and that of the control API, for the length of the block."""
+    with ExitStack() as stack:
+        ports = {
+            each.name: stack.enter_context(_kept_port(host, each.port, f"provider '{each.name}'"))
+            for each in config.providers
+        }
+        port = config.control_port if control_port is None else control_port
+        ports[_CONTROL] = stack.enter_context(_kept_port(host, port, "the control API"))
+        yield ports
 
 
 def _kept_port(host: str, port: int, whose: str) -> socket.socket:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
-from typing import final
+from typing import Protocol, final
 
 from routeproof_simulator.algebra import Behaviour, Situation, ok, rewrite
 from routeproof_simulator.dialects import DIALECTS, Call, Persona
@@ -27,12 +27,25 @@ class Door(StrEnum):
     SILENT = "silent"  # connections are accepted, and nothing is ever read
 
 
+class Doorkeeper(Protocol):
+    """Whoever lets connections to a provider in."""
+
+    def changed(self) -> None:
+        """Take note that the door has another state."""
+        ...
+
+    async def settled(self) -> None:
+        """Wait until connections find the door as it was last set."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What the wire is to play, and where it notes what happens."""
 
     script: Script
     entry: Entry
+    ready: Callable[[], Awaitable[None]] | None = None  # awaited first: what the answer reports has then come about
 
 
 @final
@@ -51,7 +64,7 @@ class Provider:
         dialect: str = "openai",
     ) -> None:
         self.persona = persona
-        self.door_changed: Callable[[], None] = lambda: None  # set by whoever stands at the door
+        self.doorkeeper: Doorkeeper | None = None  # set by whoever stands at the door
         self._door = door
         self._configured = self._behaviour = behaviour
         self._configured_door = door
@@ -77,7 +90,13 @@ class Provider:
         """Let the door be *door* from now on; another door than before ends every connection."""
         if door is not self._door:
             self._door = door
-            self.door_changed()
+            if self.doorkeeper is not None:
+                self.doorkeeper.changed()
+
+    async def door_settled(self) -> None:
+        """Wait until connections find the door as it was last set."""
+        if self.doorkeeper is not None:
+            await self.doorkeeper.settled()
 
     @property
     def configured(self) -> Behaviour:

@@ -87,7 +87,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The whole file."""
 
     title: str
-    app: str  # "module:factory", called as factory(gateway, transport=..., rng=...)
+    app: str  # "module:factory", called as factory(gateway, transport=..., rng=..., wall=...)
     gateway: str  # the gateway's own configuration, a path relative to the scenario's file
     duration: Positive  #: seconds of load
     client: Client

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     DONE = "done"
     BODY = "body"  # all of a whole answer
     ERROR = "error"
+    OTHER = "other"  # what a behaviour put in: a comment, a second end
 
 
 @dataclass(frozen=True, slots=True)

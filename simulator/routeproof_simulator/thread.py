@@ -61,11 +61,15 @@ class FleetThread:
 
     def set_door(self, provider: str, door: Door) -> None:
         """Open, close or silence the door of *provider*."""
-        self._call(lambda: self._fleet.fleet.providers[provider].set_door(door))
+        each = self._fleet.fleet.providers[provider]
+        self._call(lambda: each.set_door(door))
+        trio.from_thread.run(each.door_settled, trio_token=self._token)
 
     def heal(self) -> None:
         """Let every provider behave as configured."""
         self._call(self._fleet.fleet.heal)
+        for each in self._fleet.fleet.providers.values():
+            trio.from_thread.run(each.door_settled, trio_token=self._token)
 
     def attempts(self, marker: str | None = None) -> tuple[Attempt, ...]:
         """Return the attempts that bear *marker*, or all."""
@@ -91,9 +95,9 @@ class FleetThread:
     async def _serve(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
         with self._scope:
-            async with trio.open_nursery() as nursery:
-                self._running = await nursery.start(self._start)
-                self._is_ready.set()
+            await serve_fleet(self._config, host=self._host, control_port=self._control_port, task_status=self)
 
-    async def _start(self, *, task_status: trio.TaskStatus[RunningFleet]) -> None:
-        await serve_fleet(self._config, host=self._host, control_port=self._control_port, task_status=task_status)
+    def started(self, value: RunningFleet | None = None) -> None:
+        """Take note that the fleet runs (called by the fleet alone)."""
+        self._running = value
+        self._is_ready.set()

@@ -35,6 +35,7 @@ LINGER_SECONDS_MAX = 1.0  # after a refusal: what the peer still sends is read, 
 LINGER_BYTES_MAX = 16 * 2**20
 
 _HEAD_TOO_LONG: Final = (431, f"The head is longer than {HEAD_BYTES_MAX} bytes.")
+_OTHER_VERSION: Final = (505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
 _BODY_TOO_LONG: Final = (413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
 
 Reset: TypeAlias = Callable[[trio.abc.HalfCloseableStream], Awaitable[None]]
@@ -115,6 +116,8 @@ class _Connection:
     async def _answer(self, request: Received) -> bool:
         """Play the answer to *request*; return whether the connection can take another."""
         reply = self._responder.respond(request)
+        if reply.ready is not None:
+            await reply.ready()
         player = _Player(self._stream, request, reply.entry, now=self._now, reset=self._reset)
         try:
             with trio.move_on_after(PLAY_SECONDS_MAX):
@@ -230,6 +233,8 @@ class _Reader:
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._parser.get_http_version() not in ("1.0", "1.1"):
+            self._stop(_OTHER_VERSION)
         if len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers) > HEAD_BYTES_MAX:
             self._stop(_HEAD_TOO_LONG)
         headers = dict(self._headers)

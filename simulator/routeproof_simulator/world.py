@@ -7,7 +7,7 @@ over TCP in memory. Everything a run does is a function of the scenario and the 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -66,7 +66,12 @@ async def _live(scenario: Scenario, factory: AppFactory, file: Path, seed: int) 
     fleet = Fleet(scenario.fleet, now=trio.current_time, wall=wall)
     network = MemoryNetwork()
     changes = _configured_faults(scenario)
-    app = factory(file.parent / scenario.gateway, transport=memory_transport(network), rng=Random(f"{seed}/gateway"))
+    app = factory(
+        file.parent / scenario.gateway,
+        transport=memory_transport(network),
+        rng=Random(f"{seed}/gateway"),
+        wall=wall,
+    )
     async with trio.open_nursery() as nursery:
         await nursery.start(serve_fleet_in_memory, fleet, network)
         for fault in scenario.fault:
@@ -95,7 +100,7 @@ def wall() -> float:
     return EPOCH + trio.current_time()
 
 
-async def _ask(transport: ASGITransport, planned: Any) -> list[Exchange]:
+async def _ask(transport: ASGITransport, planned: Iterable[Planned]) -> list[Exchange]:
     exchanges: list[Exchange] = []
 
     async def ask(request: Planned) -> None:

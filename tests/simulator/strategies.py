@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from hypothesis import strategies as st
 
 from routeproof_simulator import behaviours as b
 from routeproof_simulator.algebra import Behaviour
-from routeproof_simulator.script import Script
+from routeproof_simulator.script import Place, Script
 from tests.simulator.asking import answer, chat, request
 
 seconds = st.floats(min_value=0.0, max_value=100.0)
 positive = st.floats(min_value=0.001, max_value=100.0)
 counts = st.integers(min_value=0, max_value=20)
 words = st.none() | st.text(max_size=20)
-places = st.sampled_from(("headers", "body", "role", "content", "finish", "usage", "done", "character_end"))
+places: st.SearchStrategy[Place] = st.sampled_from(get_args(Place))
 tokens = st.none() | st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 cuts = st.one_of(counts.map(b.cut), places.map(lambda place: b.cut(before=place)), counts.map(lambda n: b.cut(bytes=n)))
@@ -35,6 +37,8 @@ atoms: st.SearchStrategy[Behaviour] = st.one_of(
         content_type=tokens,
     ),
     st.builds(b.empty),
+    st.builds(b.answer, st.text(max_size=20)),
+    st.builds(b.gzip),
     st.builds(b.wrong_content_type, st.just("text/plain")),
     st.builds(b.error_in_200, message=words),
     st.builds(b.stream_error, counts, message=words),
@@ -49,15 +53,20 @@ atoms: st.SearchStrategy[Behaviour] = st.one_of(
 
 chains = st.lists(atoms, max_size=4).map(lambda parts: b.compose(*parts))
 
-any_behaviour: st.SearchStrategy[Behaviour] = st.recursive(
-    chains,
-    lambda inner: st.one_of(
+
+def _nested(inner: st.SearchStrategy[Behaviour]) -> st.SearchStrategy[Behaviour]:
+    return st.one_of(
         st.builds(b.first, st.integers(0, 3), inner),
         st.builds(b.chance, st.floats(min_value=0.0, max_value=1.0), inner),
-        st.builds(lambda left, right: left | right, inner, inner),
-    ),
-    max_leaves=4,
-)
+        st.builds(_both, inner, inner),
+    )
+
+
+def _both(left: Behaviour, right: Behaviour) -> Behaviour:
+    return left | right
+
+
+any_behaviour: st.SearchStrategy[Behaviour] = st.deferred(lambda: chains | _nested(chains) | _nested(_nested(chains)))
 
 scripts: st.SearchStrategy[Script] = st.sampled_from(
     [

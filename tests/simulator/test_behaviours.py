@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from routeproof_simulator.behaviours import (
     error_in_200,
     fail,
     first,
+    gzip,
     latency,
     no_done,
     no_finish,
@@ -170,6 +172,21 @@ def test_empty_is_a_success_of_no_bytes() -> None:
     assert (body_of(played(empty(), WHOLE)), header(played(empty(), WHOLE), "content-length")) == (b"", "0")
 
 
+def test_an_answer_is_what_it_is_told_to_be() -> None:
+    whole = played(behaviours.answer('{"choices": []}'), WHOLE)
+    assert (status(whole), body_of(whole), header(whole, "content-length")) == (200, b'{"choices": []}', "15")
+    assert body_of(played(behaviours.answer("data: [DONE]\n\n"), STREAM)) == b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize("script", [WHOLE, STREAM])
+def test_a_compressed_answer_says_the_same_frame_by_frame(script: Script) -> None:
+    packed = played(gzip(), script)
+    unpacker = zlib.decompressobj(wbits=31)
+    frames = [unpacker.decompress(op.data) for op in packed if isinstance(op, Send)]
+    assert frames == [op.data for op in script if isinstance(op, Send)]
+    assert (unpacker.eof, header(packed, "content-encoding")) == (True, "gzip")
+
+
 def test_an_error_in_200_is_the_body_or_the_first_event() -> None:
     whole = played(error_in_200("Oh."), WHOLE)
     assert (status(whole), tree_of(whole)["error"]["message"]) == (200, "Oh.")
@@ -265,7 +282,12 @@ def test_usage_is_what_it_is_told_to_be_in_whole_and_stream() -> None:
 
 
 def test_first_counts_attempts() -> None:
-    assert [played(first(2, fail(503)), WHOLE, attempt=each) != WHOLE for each in range(4)] == [True, True, False, False]
+    assert [played(first(2, fail(503)), WHOLE, attempt=each) != WHOLE for each in range(4)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_chance_follows_the_draw() -> None:

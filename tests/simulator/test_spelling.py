@@ -59,8 +59,10 @@ def test_what_is_read_is_in_normal_form() -> None:
         ({"empty": {"x": 1}}, "f: behaviour.empty.x: found an unknown key; wanted no attribute: it has none"),
         (
             [{"first": {"n": 1, "behaviour": [{}, {"ttft": {"seconds": -1}}]}}],
-            "f: behaviour[0].first.behaviour[0]: found {}; wanted one table of one name, "
-            'as {"fail": {"status": 503}}, or a list of such',
+            (
+                "f: behaviour[0].first.behaviour[0]: found {}; wanted one table of one name, "
+                'as {"fail": {"status": 503}}, or a list of such'
+            ),
         ),
     ],
 )
@@ -76,5 +78,6 @@ def test_depth_and_length_are_bounded() -> None:
         deep = [{"first": {"n": 1, "behaviour": deep}}]
     with pytest.raises(ConfigError, match="at most 8 deep"):
         spelling.decode(deep, file="f")
+    long: Any = [{"empty": {}}] * 33
     with pytest.raises(ConfigError, match="at most 32"):
-        spelling.decode([{"empty": {}}] * 33, file="f")
+        spelling.decode(long, file="f")

@@ -14,7 +14,8 @@ ROUNDING: Final = 0.001  #: seconds
 def latency_breach(claimed: str | None, *, measured: float, at_least: float = 0.0) -> str | None:
     """Return why a *claimed* latency in milliseconds cannot be true, in words, or None.
 
-    *measured* are the seconds that the client saw, which the claim cannot pass; *at_least* those which the provider took.
+    *measured* are the seconds that the client saw, which the claim cannot pass; *at_least* those that the provider
+    took.
     """
     if claimed is None:
         return "no latency header"

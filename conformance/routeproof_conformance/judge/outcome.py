@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import final
+from typing import Final, final
 
 from routeproof_spec.errors import TargetUnreachable, Violation
 
@@ -75,11 +76,18 @@ class Ruling:
 
 def single(error: BaseException) -> BaseException:
     """Return the one error that counts in nested groups: ours before all, for it spoils the others; else the first."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    leaves = [single(each) for each in error.exceptions]
+    leaves = list(_leaves(error))
     spoilt = [leaf for leaf in leaves if not isinstance(leaf, (Violation, CheckEnded, TargetUnreachable))]
     return (spoilt or leaves)[0]
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    match error:
+        case BaseExceptionGroup(exceptions=nested):
+            for each in nested:
+                yield from _leaves(each)
+        case _:
+            yield error
 
 
 def rule(error: BaseException | None, *, levels: frozenset[str]) -> Ruling:
@@ -90,16 +98,19 @@ def rule(error: BaseException | None, *, levels: frozenset[str]) -> Ruling:
         case Violation():
             outcome = Outcome.FAIL if "MUST" in levels or not levels else Outcome.WARN
             return Ruling(outcome=outcome, reason=str(error), requirement=error.requirement)
-        case NotApplicable():
-            return Ruling(outcome=Outcome.NOT_APPLICABLE, reason=str(error))
-        case NotTestable():
-            return Ruling(outcome=Outcome.NOT_TESTABLE, reason=str(error))
-        case Fact():
-            return Ruling(outcome=Outcome.OBSERVED, reason=str(error))
-        case TargetUnreachable():
-            return Ruling(outcome=Outcome.SETUP_FAIL, reason=str(error))
         case _:
-            return Ruling(outcome=Outcome.HARNESS_ERROR, reason=f"{type(error).__name__}: {error}")
+            ours = Ruling(outcome=Outcome.HARNESS_ERROR, reason=f"{type(error).__name__}: {error}")
+            endings = (outcome for kind, outcome in _ENDINGS if isinstance(error, kind))
+            return next((Ruling(outcome=outcome, reason=str(error)) for outcome in endings), ours)
+
+
+#: What else may end a check, and what it comes to.
+_ENDINGS: Final = (
+    (NotApplicable, Outcome.NOT_APPLICABLE),
+    (NotTestable, Outcome.NOT_TESTABLE),
+    (Fact, Outcome.OBSERVED),
+    (TargetUnreachable, Outcome.SETUP_FAIL),
+)
 
 
 def against_expectation(ruling: Ruling, *, why: str) -> Ruling:

@@ -70,6 +70,16 @@ def plan(*, exploration: float, providers: int, alpha: float, beta: float) -> Pl
     return Plan(p0=min(max(exploration, EXPLORATION_MIN), blind / 2), p1=blind, alpha=alpha, beta=beta)
 
 
+def avoidance(*, exploration: float, providers: int, alpha: float, beta: float) -> Plan:
+    """Return the plan for *providers* of which one must not be avoided: it is due as often a turn as any other.
+
+    A gateway that avoids it chooses it no more often than it explores.
+    """
+    share = 1 / providers
+    explored = min(max(exploration, EXPLORATION_MIN), share / 2)
+    return Plan(p0=1 - share, p1=1 - explored, alpha=alpha, beta=beta)
+
+
 def judge(plan: Plan, hits: Iterable[bool]) -> tuple[Decision, int]:
     """Return the first decision that *hits* lead to and after how many of them, or `UNDECIDED` after all."""
     counts = [0, 0]

@@ -227,9 +227,9 @@ class _Reader:
     def _parts(self, index: int, number: int, choice: object) -> list[Part]:
         """Return what the delta brings, in the order in which it counts."""
         parts: list[Part] = []
-        delta = dig(choice, "delta")
-        if self.operation == "chat" and not isinstance(delta, dict):
-            self._flaw("chunk_shape", "a delta in every choice", repr(delta), index)
+        delta = fields_of(dig(choice, "delta"))
+        if self.operation == "chat" and not isinstance(dig(choice, "delta"), dict):
+            self._flaw("chunk_shape", "a delta in every choice", repr(dig(choice, "delta")), index)
         if dig(delta, "role") is not None:
             parts.append(Part.ROLE)
         self._tools(index, number, delta)

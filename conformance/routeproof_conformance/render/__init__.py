@@ -14,7 +14,7 @@ JUNIT: Final = "report.xml"
 
 
 def write_all(report: Report, folder: Path) -> Path:
-    """Write *report* into *folder* as JSON, as a page and for CI; return the path of the JSON, which is written last."""
+    """Write *report* into *folder* as a page, for CI, and last as JSON; return the path of the JSON."""
     write_whole(folder / HTML, html(report).encode())
     write_whole(folder / JUNIT, junit(report))
     return write_report(report, folder)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from itertools import groupby
 from typing import Final
-from xml.etree import ElementTree
 
 from routeproof_conformance.judge.outcome import Outcome
 from routeproof_conformance.render.text import told
@@ -28,21 +28,22 @@ _ILLEGAL: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U001
 
 def junit(report: Report) -> bytes:
     """Return *report* as a JUnit document."""
-    root = ElementTree.Element("testsuites", name=_legal(f"routeproof: {report.target.name}"))
+    root = ET.Element("testsuites", name=_legal(f"routeproof: {report.target.name}"))
     for area, checks in groupby(sorted(report.checks, key=lambda check: check.area), key=lambda check: check.area):
         _suite(root, area, list(checks), report)
     if report.problem:
-        case = ElementTree.SubElement(
-            ElementTree.SubElement(root, "testsuite", name="run", tests="1", errors="1"), "testcase", name="run"
+        case = ET.SubElement(
+            ET.SubElement(root, "testsuite", name="run", tests="1", errors="1"), "testcase", name="run"
         )
-        ElementTree.SubElement(case, "error", message=_legal(report.problem))
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+        ET.SubElement(case, "error", message=_legal(report.problem))
+    ET.indent(root)
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document
 
 
-def _suite(root: ElementTree.Element, area: str, checks: list[CheckSeen], report: Report) -> None:
-    kinds = [ELEMENTS.get(Outcome(check.outcome)) for check in checks]
-    suite = ElementTree.SubElement(
+def _suite(root: ET.Element, area: str, checks: list[CheckSeen], report: Report) -> None:
+    kinds = [ELEMENTS.get(check.outcome) for check in checks]
+    suite = ET.SubElement(
         root,
         "testsuite",
         name=area,
@@ -54,11 +55,9 @@ def _suite(root: ElementTree.Element, area: str, checks: list[CheckSeen], report
         time=f"{sum(check.duration for check in checks):.3f}",
     )
     for check, kind in zip(checks, kinds, strict=True):
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=area, name=_legal(check.name), time=f"{check.duration:.3f}"
-        )
+        case = ET.SubElement(suite, "testcase", classname=area, name=_legal(check.name), time=f"{check.duration:.3f}")
         if kind is not None:
-            element = ElementTree.SubElement(case, kind, message=_legal(f"{check.outcome}: {check.reason}"))
+            element = ET.SubElement(case, kind, message=_legal(f"{check.outcome}: {check.reason}"))
             element.text = _legal(told(check)) if kind != "skipped" else None
 
 

@@ -27,7 +27,7 @@ LEFT_SHOWN: Final = 8  # reasons why checks were left out
 def show(report: Report, console: Console) -> None:
     """Print *report*: every red check with both sides, then the verdicts."""
     for check in report.checks:
-        if Outcome(check.outcome) in _SHOWN:
+        if check.outcome in _SHOWN:
             _show_check(check, console)
     _show_left_out(report, console)
     console.print(_profiles(report))
@@ -49,7 +49,9 @@ def _show_left_out(report: Report, console: Console) -> None:
     if reasons:
         console.print()
     for reason, count in reasons.most_common(LEFT_SHOWN):
-        console.print(Text(f"not judged: {count} check{'s' if count > 1 else ''}: {reason}", style="dim"), soft_wrap=True)
+        console.print(
+            Text(f"not judged: {count} check{'s' if count > 1 else ''}: {reason}", style="dim"), soft_wrap=True
+        )
 
 
 def _profiles(report: Report) -> Table:
@@ -61,7 +63,7 @@ def _profiles(report: Report) -> Table:
             continue
         table.add_row(
             profile.name,
-            Text(profile.verdict, style=_STYLES[Verdict(profile.verdict)]),
+            Text(profile.verdict, style=_STYLES[profile.verdict]),
             f"{profile.held}/{profile.required}",
             *(str(len(each) or "") for each in (profile.broken, profile.unsettled, profile.untested)),
         )
@@ -72,5 +74,7 @@ def _summary(report: Report) -> Text:
     counts = Counter(check.outcome for check in report.checks)
     told_counts = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()) or "no check was made"
     budget = report.error_budget
-    chance = f"; {budget.tests} statistical tests, chance of any false alarm ≤ {budget.alpha:.1g}" if budget.tests else ""
+    chance = (
+        f"; {budget.tests} statistical tests, chance of any false alarm ≤ {budget.alpha:.1g}" if budget.tests else ""
+    )
     return Text(f"\n{report.target.name} at {report.target.base_url}: {told_counts} in {report.duration:.1f} s{chance}")

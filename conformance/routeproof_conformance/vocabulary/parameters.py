@@ -90,7 +90,10 @@ GROUPS: Final[Mapping[str, Mapping[str, Fields]]] = MappingProxyType(
                         "role": "user",
                         "content": [
                             {"type": "text", "text": f"What do these have in common? {MARK}"},
-                            {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}},
+                            {
+                                "type": "image_url",
+                                "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"},
+                            },
                             {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
                             {"type": "file", "file": {"file_id": "file-1"}},
                         ],

@@ -43,10 +43,10 @@ Rank: TypeAlias = tuple[Standing, float]
 class Average:
     """A mean in which older values weigh less (EWMA over time)."""
 
-    __slots__ = ("_total", "_weight", "at")
+    __slots__ = ("_mean", "_weight", "at")
 
     def __init__(self) -> None:
-        self._total = 0.0
+        self._mean = 0.0
         self._weight = 0.0
         self.at = float("-inf")  #: seconds; of the newest value
 
@@ -54,13 +54,14 @@ class Average:
         """Take *value* in."""
         age = now - self.at
         kept = 2.0 ** (-age / memory.half_life) if age < memory.forget_after else 0.0
-        self._total = self._total * kept + value
         self._weight = self._weight * kept + 1.0
+        # In steps, so that equal values give exactly their own mean, and equals stay equal.
+        self._mean = self._mean + (value - self._mean) / self._weight if kept else value
         self.at = now
 
     def mean(self, now: float, memory: Memory) -> float | None:
         """Return the mean, or None where nothing is remembered."""
-        return self._total / self._weight if now - self.at < memory.forget_after else None
+        return self._mean if now - self.at < memory.forget_after else None
 
 
 @dataclass(slots=True)

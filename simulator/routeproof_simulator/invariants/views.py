@@ -52,8 +52,10 @@ def is_open(attempt: Attempt) -> bool:
 
 
 def failed(attempt: Attempt) -> bool:
-    """Whether the provider did not give in *attempt* what was asked for."""
-    return attempt.status != 200 or attempt.ended is not Ended.COMPLETE or attempt_answer(attempt).has(Mark.ERROR)
+    """Whether the provider did not give in *attempt* what was asked for; after `[DONE]` nothing is missing any more."""
+    answer = attempt_answer(attempt)
+    broke_off = attempt.ended is not Ended.COMPLETE and not answer.has(Mark.DONE)
+    return attempt.status != 200 or broke_off or answer.has(Mark.ERROR)
 
 
 def succeeded(exchange: Exchange) -> bool:

@@ -1,0 +1,177 @@
+"""The target file: strict tables of what is judged and what it declares of itself; a misspelt key names itself.
+
+A target declares its policy and is held to what it declares; what holds for every gateway needs no declaration.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from routeproof_spec.config import read_toml
+from routeproof_spec.errors import ConfigError
+
+#: Fleets that the judge starts by itself, and their providers.
+FLEETS: Final = {"three": ("alpha", "beta", "gamma")}
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which gateway this is; `key_env` names the environment variable that holds the client's key."""
+
+    name: str
+    version: str = ""
+    base_url: str = ""  # ends in the contract's prefix; a launched target's may name {{ port }}
+    key_env: str = "TOKENHUB_API_KEY"
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the gateway is started; texts are Jinja2 templates over python, port, config, providers, keys."""
+
+    command: tuple[str, ...]
+    config: str = ""  # the template of its configuration file, beside the target file
+    ready: str = "/models"  # below the base URL; a text that begins with http:// is taken whole
+    timeout: float = 30.0  #: seconds until it must be ready
+    env: dict[str, str] = {}
+
+
+class DialectChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The name of a dialect that is built in, or of a file beside the target file."""
+
+    name: str = "tokenhub"
+
+
+class ProvidersTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The fake providers behind the gateway: started here, or running already at *control_url*."""
+
+    fleet: Literal["", "three"] = ""
+    control_url: str = ""
+    keys_env: dict[str, str] = {}  # provider -> variable with the key that the gateway uses there, for a running fleet
+    models: tuple[str, ...] = ()  # which the gateway asks them for, beside the names of the pools
+    names: dict[str, str] = {}  # provider -> what the gateway calls it, where that differs
+
+
+class PoolTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Model names that several providers offer; every name is handed to one check only, so declare many."""
+
+    names: tuple[str, ...]
+    providers: tuple[str, ...]
+    strategy: str = "any"  # or the one strategy that these names are configured with
+    cheapest_first: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ("chat", "completions", "embeddings")
+
+
+class ChainTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model name that is configured with a chain, for a dialect that asks for fallback by the model's name."""
+
+    name: str
+    providers: tuple[str, ...]
+    operations: tuple[str, ...] = ("chat", "completions", "embeddings")
+
+
+class ModelsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Roles to model names; `pinned` maps a provider to the name that it alone serves."""
+
+    chat: str = ""
+    completions: str = ""
+    embeddings: str = ""
+    pinned: dict[str, str] = {}
+    pinned_completions: dict[str, str] = {}  # where other names serve the operation
+    pinned_embeddings: dict[str, str] = {}
+    pools: tuple[PoolTable, ...] = ()
+    chains: tuple[ChainTable, ...] = ()
+    tier: str = ""  # a tier alias
+    tier_best: str = ""  # the best model of that tier, as the response names it
+    auto: str = "auto"
+    unknown: str = "no-such-model"
+
+
+class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the gateway declares of its policy."""
+
+    default_strategy: str = ""
+    rotation: Literal["cyclic", "random"] = "cyclic"
+    workers: int = 1
+    warm_up: int = 6  # requests for one model until a learned preference shows
+    exploration: float = 0.1  # share of requests that may go to another than the preferred provider
+    cooldown: float | None = None  #: seconds until a failed provider is tried again
+    retries: int = 0  # further attempts at the same provider
+    falls_back_on: tuple[str, ...] = ("server_error", "refused", "reset", "timeout", "rate_limit", "broken_answer")
+    relays_retry_after: bool = True
+
+
+class TimingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The gateway's declared timeouts, and the bounds of the judge; all in seconds."""
+
+    connect: float | None = None
+    first_byte: float | None = None
+    idle: float | None = None
+    total: float | None = None
+    slack: float = 0.5  # what an upper bound is widened by
+    settle: float = 2.0  # how long an attempt may still be open after its client was answered
+    request_deadline: float = 30.0
+    check_deadline: float = 120.0
+
+
+class StatsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Chances of a wrong verdict of a sequential test: alpha of a false alarm, beta of a miss."""
+
+    alpha: float = 1e-6
+    beta: float = 1e-3
+    requests_max: int = 400  # of one test
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A check that is known to fail on this target; `check` is its name, as the report shows it."""
+
+    check: str
+    reason: str
+    outcome: Literal["fail"] = "fail"
+    issue: str = ""
+    expires: str = ""  # a date, YYYY-MM-DD; from then on the expectation is void
+
+
+class TargetFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole target file."""
+
+    target: Identity
+    launch: Launch | None = None
+    dialect: DialectChoice = DialectChoice()
+    providers: ProvidersTable | None = None
+    models: ModelsTable = ModelsTable()
+    keys: dict[str, str] = {}  # role -> environment variable
+    capabilities: dict[str, bool] = {}
+    routing: RoutingTable = RoutingTable()
+    timing: TimingTable = TimingTable()
+    stats: StatsTable = StatsTable()
+    expected: tuple[Expectation, ...] = ()
+
+
+def read_target_file(path: Path, *, base_url: str = "") -> TargetFile:
+    """Return the tables of the target file at *path*; *base_url* stands for the file's own where it is given.
+
+    Raises `ConfigError` where the file is wrong, or contradicts itself.
+    """
+    tables = read_toml(path, TargetFile)
+    _validate(tables, file=path, base_url=base_url)
+    return tables
+
+
+def _validate(tables: TargetFile, *, file: Path, base_url: str) -> None:
+    if not (base_url or tables.target.base_url or tables.launch):
+        wanted = "the gateway's URL, or a [launch] table, or --gateway-url"
+        raise ConfigError(file=file, key="target.base_url", found="nothing", wanted=wanted)
+    providers = tables.providers
+    if providers is not None and providers.fleet and providers.control_url:
+        raise ConfigError(file=file, key="providers", found="both fleet and control_url", wanted="one of the two")
+    for index, pool in enumerate(tables.models.pools):
+        if set(pool.cheapest_first) - set(pool.providers):
+            found = ", ".join(sorted(set(pool.cheapest_first) - set(pool.providers)))
+            key = f"models.pools[{index}].cheapest_first"
+            raise ConfigError(file=file, key=key, found=found, wanted="only providers of the pool")
+    known = FLEETS.get(providers.fleet) if providers else None
+    if known is not None:
+        named = {*tables.models.pinned, *(each for pool in tables.models.pools for each in pool.providers)}
+        if strangers := sorted(named - set(known)):
+            raise ConfigError(file=file, key="models", found=strangers[0], wanted="one of " + ", ".join(known))

@@ -1,0 +1,130 @@
+"""What the command line says when something is wrong: a sentence that names the mend, and the right exit code."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+import pytest
+
+from routeproof.__main__ import COMMANDS, cli, main
+from routeproof.exits import Exit, explain
+from routeproof_reference_server import DEFAULT_FILE
+from routeproof_spec.errors import ConfigError, RouteproofError, TargetUnreachable
+
+Run: TypeAlias = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line and return its exit code, what it printed, and what it complained of."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["routeproof", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+def gateway_file(folder: Path, old: str, new: str) -> Path:
+    """Write the default configuration with *old* replaced by *new*."""
+    text = DEFAULT_FILE.read_text()
+    assert old in text
+    path = folder / "gateway.toml"
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(run: Run, name: str) -> None:
+    code, out, _ = run(name, "--help")
+    assert code == 0
+    assert "Usage:" in out
+
+
+def test_the_help_of_all_lists_every_command_with_its_purpose(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    context = click.Context(cli)
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(200)[:30] in out
+
+
+def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
+    code, _, err = run("prove")
+    assert code == 2
+    assert "No such command 'prove'" in err
+
+
+def test_a_missing_file_is_named(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("serve", "--config", tmp_path / "absent.toml")
+    assert code == 2
+    assert "absent.toml: found no such file; wanted a readable TOML file" in err
+
+
+def test_a_misspelt_key_names_itself_and_its_mend(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("serve", "--config", gateway_file(tmp_path, "default_strategy", "default_stratgey"))
+    assert code == 2
+    assert "routing.default_stratgey: found an unknown key; wanted 'default_strategy'" in err
+
+
+def test_an_unknown_strategy_names_the_four(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("serve", "--config", gateway_file(tmp_path, '"cost"', '"cheapest"'))
+    assert code == 2
+    assert "routing.default_strategy: found 'cheapest'; wanted one of 'availability', 'cost', 'latency'" in err
+
+
+def test_a_port_in_use_is_a_sentence(run: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = run("serve", "--config", gateway_file(tmp_path, "", ""), "--port", str(port))
+    assert code == 2
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in err
+    assert "Traceback" not in err
+
+
+def test_published_keys_never_leave_loopback(run: Run) -> None:
+    code, _, err = run("serve", "--config", DEFAULT_FILE, "--host", "0.0.0.0")
+    assert code == 2
+    assert "wanted keys of your own before the gateway leaves loopback" in err
+
+
+def test_a_requirement_is_explained_and_a_misspelt_one_suggested(run: Run) -> None:
+    code, out, _ = run("requirements", "fallback.order.listed")
+    assert code == 0
+    assert "MUST" in out
+    code, _, err = run("requirements", "fallback.order.lsted")
+    assert code == 2
+    assert "fallback.order.listed" in err
+
+
+def test_requirements_are_listed_by_profile(run: Run) -> None:
+    code, out, _ = run("requirements", "--profile", "timeouts")
+    assert code == 0
+    assert "timeouts.drip.bounded" in out
+    assert "auth.key.missing" not in out
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError(file="a.toml", key="b", found="1", wanted="2"), Exit.USAGE),
+        (RouteproofError("mend it"), Exit.USAGE),
+        (TargetUnreachable("nobody answers"), Exit.UNVERIFIED),
+        (BaseExceptionGroup("", [ExceptionGroup("", [RouteproofError("mend it")])]), Exit.USAGE),
+        (KeyboardInterrupt(), Exit.INTERRUPTED),
+        (ValueError("ours"), Exit.OURS),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, BaseException) else each.name,
+)
+def test_each_family_of_errors_has_its_exit_code(error: BaseException, code: Exit) -> None:
+    assert explain(error) is code
