@@ -7,8 +7,9 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from random import Random
+from secrets import token_hex
 from typing import Final, final
 
 import httpx2
@@ -56,6 +57,8 @@ class Case:
     requirements: tuple[str, ...]
     evidence: Evidence = field(default_factory=Evidence)
     rng: Random = field(default_factory=Random)
+    #: Makes the markers of one run differ from those of an earlier one, whose attempts a fleet may still remember.
+    nonce: str = field(default_factory=partial(token_hex, 8))
     _client: httpx2.AsyncClient | None = None
     _fleet: FleetClient | None = None
 

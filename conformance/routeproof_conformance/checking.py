@@ -17,7 +17,7 @@ import trio
 
 from routeproof_conformance import collect, fixtures
 from routeproof_conformance.case import Bench, Case
-from routeproof_conformance.items import ids_of, is_check, is_ours, name_of, refused, requirements_of
+from routeproof_conformance.items import ids_of, is_check, is_ours, is_two_sided, name_of, refused, requirements_of
 from routeproof_conformance.judge.outcome import (
     RED,
     NotApplicable,
@@ -83,6 +83,7 @@ class Checking:
         self.run = collect.Run(settings=settings, started=time.time())
         self._stack = ExitStack()
         self._unreached = 0
+        self._unread = ""  # why the first file that could not be collected could not
         self._rulings: dict[str, Ruling] = {}
 
     # Which checks are judged.
@@ -102,6 +103,11 @@ class Checking:
         items[:] = kept
         if left:
             config.hook.pytest_deselected(items=left)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep why a file of checks cannot be read."""
+        if report.failed and not self._unread:
+            self._unread = f"{report.nodeid}\n{report.longreprtext}"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -235,7 +241,7 @@ class Checking:
             return
         match exitstatus:
             case pytest.ExitCode.INTERRUPTED if session.testsfailed and not self.run.checks:
-                self.run.problem, self.run.mistaken = "the suite cannot be read", Exit.OURS
+                self.run.problem, self.run.mistaken = f"the suite cannot be read: {self._unread}", Exit.OURS
             case pytest.ExitCode.INTERNAL_ERROR:
                 self.run.problem, self.run.mistaken = "the judge itself failed", Exit.OURS
             case pytest.ExitCode.INTERRUPTED if not self.run.problem:
@@ -270,7 +276,13 @@ class Checking:
         if not is_check(item):
             return InScope()
         needs = [name for marker in item.iter_markers("needs") for name in marker.args]
-        return scope(requirements_of(item), capabilities=needs, target=self.target, profiles=self.settings.profiles)
+        return scope(
+            requirements_of(item),
+            capabilities=needs,
+            is_two_sided=is_two_sided(item),
+            target=self.target,
+            profiles=self.settings.profiles,
+        )
 
     def _expected(self, name: str) -> Expectation | None:
         today = time.strftime("%Y-%m-%d", time.gmtime(self.run.started))

@@ -28,7 +28,7 @@ class Gateway:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._markers = Random(f"{case.bench.seed}/{case.name}/markers")
+        self._markers = Random(case.nonce)
 
     @property
     def target(self) -> Target:

@@ -18,6 +18,11 @@ def is_ours(item: pytest.Item) -> bool:
     return is_check(item) or "case" in getattr(item, "fixturenames", ())
 
 
+def is_two_sided(item: pytest.Item) -> bool:
+    """Return whether a check steers the providers or reads their journals by a fixture of ours."""
+    return bool({"providers", "pools", "trials"} & set(getattr(item, "fixturenames", ())))
+
+
 def name_of(item: pytest.Item) -> str:
     """Return a check's name: its file without `test_` and its function without it, as the report shows it."""
     area = item.path.stem.removeprefix("test_")

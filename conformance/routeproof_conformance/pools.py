@@ -44,7 +44,7 @@ class Pools:
             and (not priced or table.cheapest_first)
         ]
         if not fits:
-            wanted = f"a fresh pool of {size} providers for {strategy} and {operation}"
+            wanted = f"fresh pool of {size} providers for {strategy} and {operation}"
             raise NotDeclared(f"the target file has no {wanted} left: add names to [[models.pools]]")
         table, name = self._fresh.pop(min(fits)[1])
         return Pool(model=name, providers=table.providers, cheapest_first=table.cheapest_first, strategy=table.strategy)

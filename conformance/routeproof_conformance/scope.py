@@ -29,12 +29,21 @@ class Unpromised:
 
 
 def scope(
-    requirements: Sequence[Requirement], *, capabilities: Sequence[str], target: Target, profiles: Sequence[str]
+    requirements: Sequence[Requirement],
+    *,
+    capabilities: Sequence[str],
+    is_two_sided: bool,
+    target: Target,
+    profiles: Sequence[str],
 ) -> InScope | OutOfScope | Unpromised:
-    """Return whether a check of *requirements* that needs *capabilities* is judged, and why not."""
+    """Return whether a check of *requirements* that needs *capabilities* is judged, and why not.
+
+    *is_two_sided* is a check that steers the providers, though a URL be enough for what it requires.
+    """
     if profiles and not any(each.profile in profiles for each in requirements):
         return OutOfScope(reason="the profiles " + ", ".join(profiles) + " were asked for")
-    if not target.is_two_sided and any(each.needs is Needs.PROVIDERS for each in requirements):
+    is_two_sided = is_two_sided or any(each.needs is Needs.PROVIDERS for each in requirements)
+    if is_two_sided and not target.is_two_sided:
         return OutOfScope(reason="it needs the providers behind the gateway: give a target file with [providers]")
     reasons = [target.dialect.unpromised(each.id) for each in requirements]
     if reasons and all(reasons):

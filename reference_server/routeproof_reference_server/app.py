@@ -21,6 +21,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from routeproof_reference_server.asgi import BODY_SECONDS_MAX, Gateway, visit
 from routeproof_reference_server.auth import Caller, KeyRing
 from routeproof_reference_server.config import GatewayConfig, ModelConfig
+from routeproof_reference_server.dial import Dialling
 from routeproof_reference_server.errors import GatewayError
 from routeproof_reference_server.headers import FALLBACK, REQUEST_ID, STRATEGY, asked_fallback, asked_strategy
 from routeproof_reference_server.relay import Asked, Relay
@@ -61,7 +62,7 @@ def create_app(
     default dials them, and the app closes it when its server shuts down.
     """
     chance = rng or Random()
-    transport = transport or _dialling(config)
+    transport = transport or Dialling(connections_max=config.server.connections_max)
     routing = config.routing
     memory = Memory(half_life=routing.half_life, forget_after=routing.forget_after, cooldown=routing.cooldown)
     catalogue = Catalogue(tuple(map(_model, config.models)))
@@ -75,11 +76,9 @@ def create_app(
         wall=wall,
     )
     app = Gateway(chance)
-    app.config.update(
-        RESPONSE_TIMEOUT=None,  # deadlines are per attempt; a stream may be long
-        BODY_TIMEOUT=BODY_SECONDS_MAX,
-        MAX_CONTENT_LENGTH=config.server.body_bytes_max or _CONTRACT.limits.body_bytes_max,
-    )
+    app.config["RESPONSE_TIMEOUT"] = None  # deadlines are per attempt; a stream may be long
+    app.config["BODY_TIMEOUT"] = BODY_SECONDS_MAX
+    app.config["MAX_CONTENT_LENGTH"] = config.server.body_bytes_max or _CONTRACT.limits.body_bytes_max
     handlers.bind(app)
     app.after_serving(transport.aclose)
     return app
@@ -159,7 +158,7 @@ async def _told(error: GatewayError) -> Response:
 
 
 async def _refused(error: HTTPException) -> Response:
-    headers = {}
+    headers: dict[str, str] = {}
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return await _told(GatewayError(_REFUSALS.get(error.code or 500, "malformed_request"), headers=headers))
@@ -205,9 +204,3 @@ def _model(config: ModelConfig) -> Model:
         tier=config.tier,
         created=config.created,
     )
-
-
-def _dialling(config: GatewayConfig) -> httpx2.AsyncHTTPTransport:
-    most = config.server.connections_max
-    limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
-    return httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)

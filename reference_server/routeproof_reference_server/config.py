@@ -10,13 +10,12 @@ from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
+from routeproof_reference_server.routing.catalogue import AUTO
 from routeproof_reference_server.routing.strategy import Strategy
 from routeproof_spec.config import read_toml
 from routeproof_spec.errors import ConfigError
 
 DEFAULT_FILE: Final = Path(__file__).with_name("gateway.toml")
-
-AUTO: Final = "auto"
 
 _Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=128)]
 _Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]

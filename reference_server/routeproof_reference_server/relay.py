@@ -24,6 +24,7 @@ from routeproof_reference_server.routing import (
     Capability,
     Deployment,
     Exhausted,
+    Failed,
     Left,
     Rejected,
     Route,
@@ -116,7 +117,7 @@ class Relay:
     async def _streamed(
         self, asked: Asked, deployment: Deployment, route: Route, stream: Stream
     ) -> AsyncGenerator[bytes, None]:
-        piece: bytes | Ended | None = stream.first
+        piece: bytes | Failed | None = stream.first
         while isinstance(piece, bytes):
             yield piece
             piece = await stream.next()

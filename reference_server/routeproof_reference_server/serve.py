@@ -15,7 +15,7 @@ from typing import Final, final
 import httpx2
 import trio
 from hypercorn.config import Config
-from hypercorn.trio import serve as hypercorn_serve
+from hypercorn.trio import serve as hypercorn_serve  # pyright: ignore[reportUnknownVariableType]  # its WSGI half
 
 from routeproof_reference_server.app import create_app
 from routeproof_reference_server.asgi import Gateway

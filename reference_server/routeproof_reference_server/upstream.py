@@ -1,13 +1,12 @@
 """One attempt at one provider: what is sent, how long it may take, and what became of it, as data.
 
-Every deadline is Trio's own and spans what it bounds, so that none starts anew with each byte that drips in. Nothing of
-the client's head is handed on, its key least of all: what it wants stands in the body.
+Nothing of the client's head is handed on, its key least of all: what it wants stands in the body.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence, Set
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence, Set
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, final
@@ -17,6 +16,7 @@ import msgspec
 import trio
 
 from routeproof_reference_server.config import ProviderConfig, TimeoutsConfig
+from routeproof_reference_server.patience import Patience
 from routeproof_reference_server.payload import ChunkReader, Label, Unpromised, error_text, labelled_answer
 from routeproof_reference_server.retry_after import retry_after
 from routeproof_reference_server.routing.catalogue import Capability
@@ -64,7 +64,7 @@ class Stream:
     """A stream whose first event has come; closed by whoever gave the stack that it was opened in."""
 
     def __init__(
-        self, first: bytes, pieces: AsyncIterator[bytes], reader: ChunkReader, clean: Callable[[Ended], Ended]
+        self, first: bytes, pieces: AsyncIterator[bytes], reader: ChunkReader, clean: Callable[[str], str]
     ) -> None:
         self.first = first  # ready for the client
         self.latency = 0.0  #: seconds until the first event
@@ -77,13 +77,15 @@ class Stream:
         """The usage that has passed so far."""
         return self._reader.usage
 
-    async def next(self) -> bytes | Ended | None:
+    async def next(self) -> bytes | Failed | None:
         """Return the next piece for the client, or why there is none, or None after `[DONE]`."""
         try:
             with _explained():
                 return await anext(self._pieces, None)
-        except _Ended as end:
-            return self._clean(end.outcome)
+        except _Stopped as stop:
+            outcome = stop.outcome
+        assert isinstance(outcome, Failed), "a stream that has begun is not rejected any more"
+        return replace(outcome, message=self._clean(outcome.message))
 
 
 @final
@@ -114,8 +116,8 @@ class Upstream:
                     pieces, patience = await self._promised(call, JSON, stack)
                     data = await _collected(pieces, patience, LIMITS.response_bytes_max)
                     body, usage = labelled_answer(data, call.capability, call.label)
-            except _Ended as end:
-                return self._cleaned(end.outcome)
+            except _Stopped as stop:
+                return self._cleaned(stop.outcome)
         return Whole(body=body, usage=usage, latency=trio.current_time() - began)
 
     async def stream(self, call: Call, stack: AsyncExitStack) -> Stream | Ended:
@@ -127,18 +129,18 @@ class Upstream:
                     pieces, patience = await self._promised(call, EVENT_STREAM, opened)
                     reader = ChunkReader(call.label)
                     events = await opened.enter_async_context(aclosing(_events(pieces, patience, reader)))
-                    stream = Stream(await anext(events), events, reader, self._cleaned)
-            except _Ended as end:
-                return self._cleaned(end.outcome)
+                    stream = Stream(await anext(events), events, reader, self._scrubber.clean)
+            except _Stopped as stop:
+                return self._cleaned(stop.outcome)
             stack.push_async_exit(opened.pop_all())
         stream.latency = trio.current_time() - began
         return stream
 
     async def _promised(
         self, call: Call, media_type: str, stack: AsyncExitStack
-    ) -> tuple[AsyncGenerator[bytes, None], _Patience]:
+    ) -> tuple[AsyncGenerator[bytes, None], Patience]:
         """Return the body of an answer that has the status and the content type that it should have."""
-        patience = _Patience(self._timeouts)
+        patience = Patience(self._timeouts)
         with patience.spent():
             response = await self._transport.handle_async_request(self._request(call, media_type))
         pieces = response.aiter_bytes()
@@ -151,12 +153,12 @@ class Upstream:
                 return pieces, patience
             case Blame.CLIENT:
                 text = await _text(pieces, patience)
-                raise _Ended(Rejected(status=response.status_code, message=text))
+                raise _Stopped(Rejected(status=response.status_code, message=text))
             case Blame.PROVIDER:
                 asked = retry_after(response.headers, self._wall())
                 text = await _text(pieces, patience) or f"it answered {response.status_code}"
                 status = response.status_code
-                raise _Ended(Failed(cause=Cause.STATUS, message=text, status=status, retry_after=asked))
+                raise _Stopped(Failed(cause=Cause.STATUS, message=text, status=status, retry_after=asked))
 
     def _request(self, call: Call, media_type: str) -> httpx2.Request:
         connect = self._timeouts.connect
@@ -178,33 +180,10 @@ class Upstream:
         return replace(outcome, message=self._scrubber.clean(outcome.message))
 
 
-class _Ended(Exception):
+class _Stopped(Exception):
     def __init__(self, outcome: Ended) -> None:
         super().__init__(outcome)
         self.outcome = outcome
-
-
-class _Patience:
-    """How much longer an attempt is waited for. Only waiting for the provider counts, not what the client takes."""
-
-    def __init__(self, timeouts: TimeoutsConfig) -> None:
-        self._idle = timeouts.idle
-        self._left = timeouts.first_byte
-        self._total = timeouts.total
-
-    @contextmanager
-    def spent(self) -> Iterator[None]:
-        """Bound the waiting in the block; raises `trio.TooSlowError`."""
-        began = trio.current_time()
-        with trio.fail_after(max(0.0, min(self._left, self._total))):
-            yield
-        waited = trio.current_time() - began
-        self._left -= waited
-        self._total -= waited
-
-    def renew(self) -> None:
-        """Something whole has come: the next may take `idle` again."""
-        self._left = self._idle
 
 
 # The first row that fits. A provider's own words stand in the exceptions of the last row alone.
@@ -219,18 +198,18 @@ _CAUSES: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Cau
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained() -> Generator[None]:
     """Turn what goes wrong at a provider into an outcome."""
     try:
         yield
     except Unpromised as error:
-        raise _Ended(Failed(cause=Cause.UNPROMISED, message=str(error) or "it reported an error")) from error
+        raise _Stopped(Failed(cause=Cause.UNPROMISED, message=str(error) or "it reported an error")) from error
     except (httpx2.RequestError, trio.TooSlowError, RemoteProtocolError) as error:
         cause, words = next((cause, words) for kinds, cause, words in _CAUSES if isinstance(error, kinds))
-        raise _Ended(Failed(cause=cause, message=words)) from error
+        raise _Stopped(Failed(cause=cause, message=words)) from error
 
 
-async def _collected(pieces: AsyncIterator[bytes], patience: _Patience, limit: int) -> bytes:
+async def _collected(pieces: AsyncIterator[bytes], patience: Patience, limit: int) -> bytes:
     data = bytearray()
     while True:
         with patience.spent():
@@ -243,7 +222,7 @@ async def _collected(pieces: AsyncIterator[bytes], patience: _Patience, limit: i
             raise Unpromised(f"its answer is longer than {limit} bytes")
 
 
-async def _text(pieces: AsyncIterator[bytes], patience: _Patience) -> str:
+async def _text(pieces: AsyncIterator[bytes], patience: Patience) -> str:
     """Return the text of an error body, empty where it does not come whole and soon."""
     data = bytearray()
     try:
@@ -257,16 +236,14 @@ async def _text(pieces: AsyncIterator[bytes], patience: _Patience) -> str:
     return ""
 
 
-async def _events(
-    pieces: AsyncIterator[bytes], patience: _Patience, reader: ChunkReader
-) -> AsyncGenerator[bytes, None]:
+async def _events(pieces: AsyncIterator[bytes], patience: Patience, reader: ChunkReader) -> AsyncGenerator[bytes, None]:
     """Yield each event as the client gets it, `[DONE]` last; comments and half events do not count as progress."""
     decoder = SSEDecoder()
     while True:
         with patience.spent():
             piece = await anext(pieces, None)
         if piece is None:
-            raise Unpromised("its stream ended without [DONE]")
+            raise Unpromised("its stream broke off before its end")
         for event in decoder.feed(piece):
             patience.renew()
             ready = reader.read(event)

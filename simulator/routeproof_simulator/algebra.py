@@ -72,7 +72,7 @@ class Behaviour(ABC):
 
     def __init_subclass__(cls) -> None:
         """Enter the class among those that can be spelled, unless it is abstract or a composition."""
-        if not cls.__name__.startswith("_"):
+        if not cls.__name__.startswith("_") and "__call__" in vars(cls):
             cls.name = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", cls.__name__).lower()
             BY_NAME[cls.name] = cls
 

@@ -25,6 +25,7 @@ from routeproof_simulator.scenario import Scenario
 from routeproof_simulator.timeline import steps, timeline
 from routeproof_spec.history import Attempt, Exchange, History
 
+SHIPPED: Final = Path(__file__).with_name("scenarios")
 STORIES_MAX: Final = 5  # requests whose timeline a report tells
 SEEDS_MAX: Final = 1_000_000
 
@@ -180,9 +181,14 @@ def _report(campaign: Campaign) -> Iterator[str]:
     broken = [each for each in campaign.runs if each.findings]
     for each in broken[:1]:
         yield from _told(each)
-        yield f"replay: routeproof chaos run {campaign.file} --seed {each.seed}"
+        yield f"replay: routeproof chaos run {_shown(campaign.file)} --seed {each.seed}"
     if len(broken) > 1:
         yield f"violated too with the seeds {', '.join(str(each.seed) for each in broken[1:21])}"
+
+
+def _shown(file: Path) -> str:
+    """Return how a user names *file*: a scenario that ships by its name alone."""
+    return file.stem if file.parent.resolve() == SHIPPED.resolve() else str(file)
 
 
 def _told(run: Run) -> Iterator[str]:

@@ -18,6 +18,7 @@ from routeproof_simulator.invariants.views import (
     streams,
     succeeded,
 )
+from routeproof_simulator.provider import Door
 from routeproof_spec.history import Ended, Exchange, History
 
 _Reached: TypeAlias = Callable[[History, Declared], bool]
@@ -71,8 +72,15 @@ def _error_in_stream(history: History, _: Declared) -> bool:
     return any(answer.has(Mark.CONTENT) and answer.has(Mark.ERROR) for _exchange, answer in streams(history))
 
 
-def _refused(history: History, _: Declared) -> bool:
-    return any(change.behaviour == "refused" for change in history.faults)
+def _refused(history: History, declared: Declared) -> bool:
+    """Whether a request went first to a provider whose door was shut: no journal can show a refused attempt."""
+    spans = fault_spans(history, frozenset({Door.REFUSED.value}))
+
+    def met_a_shut_door(exchange: Exchange) -> bool:
+        first = declared.serves.get(next(iter(asked_models(exchange, declared)), ""), ())
+        return len(first) == 1 and not is_healthy(spans, first[0], exchange.sent_at, exchange.sent_at)
+
+    return any(map(met_a_shut_door, history.exchanges))
 
 
 def _left_waiting(history: History, _: Declared) -> bool:

@@ -22,6 +22,7 @@ _WORDS: Final = tuple(
     """.split()  # noqa: SIM905 - sixty words in quotes and commas would not be read
 )
 _ACCENTED: Final = ("é", "漢", "🚀")
+_TOKEN_OF_BYTE: Final = tuple(f" {_WORDS[byte % len(_WORDS)]}" for byte in range(256))
 
 
 def tokens(provider: str, count: int, *seeds: str) -> tuple[str, ...]:
@@ -29,8 +30,7 @@ def tokens(provider: str, count: int, *seeds: str) -> tuple[str, ...]:
     assert count >= 1
     # The first four stand fast: every text, however short a test makes it, holds a name and wide characters.
     fixed = (f"{provider}:", *(f" {each}" for each in _ACCENTED))
-    drawn = digest(max(1, count), provider, *seeds)
-    return (*fixed, *(f" {_WORDS[byte % len(_WORDS)]}" for byte in drawn))[:count]
+    return (*fixed, *map(_TOKEN_OF_BYTE.__getitem__, digest(count, provider, *seeds)))[:count]
 
 
 def split_into_tokens(text: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from routeproof_simulator.network import MemoryNetwork
 from routeproof_simulator.provider import Door
 from routeproof_simulator.recorder import record
 from routeproof_simulator.scenario import Fault, Scenario, behaviour_of
-from routeproof_spec.errors import ConfigError
+from routeproof_spec.errors import ConfigError, RouteproofError
 from routeproof_spec.history import Exchange, FaultChange, History
 
 EPOCH: Final = 1_767_225_600  # the wall clock at virtual second 0: 2026-01-01T00:00:00Z
@@ -40,13 +40,21 @@ AppFactory = Callable[..., ASGIApp]
 def run(scenario: Scenario, *, file: Path, seed: int | None = None) -> History:
     """Live through *scenario*, read from *file*, once; return what happened from all sides.
 
-    Raises `ConfigError` where the application cannot be made, `Deadlock` and `HorizonPassed` where the run gets stuck.
+    Raises `RouteproofError` where the application cannot be made or says that it cannot start, and its kinds `Deadlock`
+    and `HorizonPassed` where the run gets stuck.
     """
     seed = scenario.seed if seed is None else seed
     factory = load_factory(scenario.app, file=file)
     waits = max(mix.within for mix in scenario.load.mix)
     horizon = scenario.duration + waits + SETTLE + GRACE
-    return run_virtual(partial(_live, scenario, factory, file, seed), seed=seed, horizon=horizon)
+    error: BaseException
+    try:
+        return run_virtual(partial(_live, scenario, factory, file, seed), seed=seed, horizon=horizon)
+    except* RouteproofError as group:
+        error = group
+        while isinstance(error, BaseExceptionGroup):  # the nurseries' wrapping: one mistake is one sentence
+            error = error.exceptions[0]
+    raise error
 
 
 def load_factory(name: str, *, file: Path) -> AppFactory:
@@ -74,8 +82,7 @@ async def _live(scenario: Scenario, factory: AppFactory, file: Path, seed: int) 
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(serve_fleet_in_memory, fleet, network)
-        for fault in scenario.fault:
-            nursery.start_soon(_befall, fault, fleet, changes)
+        nursery.start_soon(_befall, scenario.fault, fleet, changes)
         async with serving_app(app) as transport:
             exchanges = await _ask(transport, plan(scenario, seed))
             await trio.sleep(SETTLE)
@@ -84,7 +91,7 @@ async def _live(scenario: Scenario, factory: AppFactory, file: Path, seed: int) 
     return History(
         exchanges=tuple(sorted(exchanges, key=lambda each: (each.sent_at, each.marker))),
         attempts=attempts,
-        faults=tuple(sorted(changes, key=lambda each: (each.at, each.provider))),
+        faults=tuple(changes),
         seed=str(seed),
         notes={
             "scenario": scenario.title,
@@ -125,20 +132,23 @@ async def _ask(transport: ASGITransport, planned: Iterable[Planned]) -> list[Exc
     return exchanges
 
 
-async def _befall(fault: Fault, fleet: Fleet, changes: list[FaultChange]) -> None:
-    """Let *fault* happen and heal, and write down both."""
-    provider = fleet.providers[fault.provider]
-    await trio.sleep_until(fault.at)
-    if fault.door is not None:
-        provider.set_door(fault.door)
-        changes.append(FaultChange(at=fault.at, provider=fault.provider, behaviour=fault.door.value))
-    else:
-        behaviour = provider.configured | behaviour_of(fault)
-        provider.set_behaviour(behaviour)
-        changes.append(FaultChange(at=fault.at, provider=fault.provider, behaviour=str(behaviour)))
-    await trio.sleep_until(fault.until)
-    provider.heal()
-    changes.append(FaultChange(at=fault.until, provider=fault.provider, behaviour=HEALTHY))
+async def _befall(faults: tuple[Fault, ...], fleet: Fleet, changes: list[FaultChange]) -> None:
+    """Let *faults* happen and heal in their order, and write down both; what heals at an instant, heals first."""
+    turns = [(fault.until, 0, fault) for fault in faults] + [(fault.at, 1, fault) for fault in faults]
+    for at, begins, fault in sorted(turns, key=lambda turn: turn[:2]):
+        await trio.sleep_until(at)
+        provider = fleet.providers[fault.provider]
+        if not begins:
+            provider.heal()
+            now = HEALTHY
+        elif fault.door is not None:
+            provider.set_door(fault.door)
+            now = fault.door.value
+        else:
+            behaviour = provider.configured | behaviour_of(fault)
+            provider.set_behaviour(behaviour)
+            now = str(behaviour)
+        changes.append(FaultChange(at=at, provider=fault.provider, behaviour=now))
 
 
 def _configured_faults(scenario: Scenario) -> list[FaultChange]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import httpx2
 import msgspec
 
 from routeproof_reference_server import create_app, load_config
 from routeproof_reference_server.config import GatewayConfig, RoutingConfig
-from routeproof_simulator.asgi_transport import serving_app
+from routeproof_simulator.asgi_transport import ASGIApp, serving_app
 from routeproof_spec.sse import Event, SSEDecoder
 from tests.reference_server.scripted import Reply, ScriptedProviders, whole
 
@@ -43,7 +43,7 @@ async def gateway(
     providers = ScriptedProviders({name: (replies or {}).get(name, [whole()]) for name in PORTS.values()}, ports=PORTS)
     app = create_app(config, transport=providers, rng=Random(1), wall=lambda: WALL, **seams)
     async with (
-        serving_app(app) as transport,
+        serving_app(cast("ASGIApp", app)) as transport,
         httpx2.AsyncClient(transport=transport, base_url="http://gateway.test/v1", headers=KEY, timeout=None) as client,
     ):
         yield client, providers

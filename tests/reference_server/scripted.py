@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeAlias, final
 
@@ -81,24 +82,25 @@ class _Body(httpx2.AsyncByteStream):
         self._seen = seen
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in _played(self._steps):
-            yield piece
+        async with aclosing(_played(self._steps)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def aclose(self) -> None:
         if self._seen.closed_at is None:
             self._seen.closed_at = trio.current_time()
 
 
-async def _played(steps: Sequence[Step]) -> AsyncIterator[bytes]:
+async def _played(steps: Sequence[Step]) -> AsyncGenerator[bytes, None]:
     for step in steps:
         match step:
             case bytes():
                 await trio.lowlevel.checkpoint()
                 yield step
-            case float():
-                await trio.sleep(step)
             case Exception():
                 raise step
+            case seconds:
+                await trio.sleep(seconds)
 
 
 def whole(content: str = "Hi.", **fields: object) -> Reply:

@@ -17,7 +17,7 @@ from routeproof_reference_server.routing import Deployment
 from routeproof_reference_server.validation import Body
 from routeproof_simulator.clock import run_virtual
 from routeproof_spec.contract import load_contract
-from tests.reference_server.gateway import CONFIG, chat, events, failure, gateway
+from tests.reference_server.gateway import CONFIG, WALL, chat, events, failure, gateway
 from tests.reference_server.scripted import (
     DONE,
     HI,
@@ -88,11 +88,9 @@ def test_a_stream_is_the_providers_under_the_gateways_label() -> None:
 
 def test_every_piece_is_passed_on_when_it_comes() -> None:
     async def test(client: Client, _: ScriptedProviders) -> None:
-        came: list[tuple[float, int]] = []
         async with client.stream("POST", "/chat/completions", json=chat(stream=True)) as response:
             assert response.headers["x-inferoute-latency-ms"] == "1500"
-            async for piece in response.aiter_bytes():
-                came.append((trio.current_time(), len(events(piece))))
+            came = [(trio.current_time(), len(events(piece))) async for piece in response.aiter_bytes()]
         assert came == [(1.5, 1), (2.5, 1), (2.5, 1), (2.5, 1)]
 
     run(test, replies={"beta": [streamed(1.5, ROLE, 1.0, HI, STOP, DONE)]})
@@ -344,7 +342,7 @@ class Seams:
         self.booked: list[tuple[str, str, bytes | None]] = []
 
     def admit(self, caller: Caller, body: Body, now: float) -> None:
-        if body.model == "gpt-4o-mini":
+        if (caller.key, body.model, now) == ("local", "gpt-4o-mini", WALL):
             raise GatewayError("usage_limit_exceeded")
 
     def served(self, caller: Caller, deployment: Deployment, usage: msgspec.Raw | None) -> None:
@@ -377,7 +375,7 @@ def whole_reply() -> Reply:
 def test_a_fault_of_our_own_is_500_and_logged_under_the_request_id(caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
         def admit(self, caller: Caller, body: Body, now: float) -> None:
-            raise ZeroDivisionError
+            raise ZeroDivisionError(caller, body, now)
 
     async def test(client: Client, providers: ScriptedProviders) -> None:
         response = await client.post("/chat/completions", json=chat())

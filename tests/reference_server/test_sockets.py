@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from tests.reference_server.scripted import HI, ROLE
 
 pytestmark = pytest.mark.end_to_end
 
+WHOLE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 PROMPT = 1.0  #: seconds within which a departure is felt; far more than loopback takes
 
@@ -73,13 +76,16 @@ def chunked(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def ask(base_url: str, **fields: object) -> None:
+async def ask(base_url: str, *, stream: bool) -> None:
     async with httpx2.AsyncClient(headers=KEY, timeout=None) as client:
-        await client.post(f"{base_url}/chat/completions", json=chat(**fields))
+        await client.post(f"{base_url}/chat/completions", json=chat(stream=stream))
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("sends", [(), (STREAM_HEAD,)], ids=["before the head", "before the first event"])
+@pytest.mark.parametrize(
+    ("sends", "stream"),
+    [((), False), ((), True), ((WHOLE_HEAD,), False), ((STREAM_HEAD,), True)],
+    ids=["for a head", "for a stream's head", "for a body", "for a first event"],
+)
 def test_a_client_that_leaves_while_it_waits_is_felt_by_the_provider(sends: tuple[bytes, ...], stream: bool) -> None:
     async def main() -> None:
         provider = RawProvider(sends=sends)
@@ -166,3 +172,21 @@ def test_a_port_in_use_is_told_with_its_mend() -> None:
                 await serve(CONFIG, port=port)
 
     trio.run(main)
+
+
+def test_a_stream_given_up_in_the_middle_leaves_nothing_behind() -> None:
+    broken = b'data: {"error": {"message": "Overloaded"}}\n\n'
+
+    async def main() -> None:
+        provider = RawProvider(sends=(STREAM_HEAD + chunked(ROLE + broken + HI),))
+        async with serving(provider) as base_url, httpx2.AsyncClient(headers=KEY, timeout=PROMPT * 5) as client:
+            answer = await client.post(f"{base_url}/chat/completions", json=chat(stream=True))
+            assert b"Overloaded" in answer.content
+            with trio.fail_after(PROMPT):
+                await provider.left.wait()
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        trio.run(main)
+        gc.collect()
+    assert [str(each.message) for each in told] == []

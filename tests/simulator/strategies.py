@@ -39,6 +39,8 @@ atoms: st.SearchStrategy[Behaviour] = st.one_of(
     st.builds(b.empty),
     st.builds(b.answer, st.text(max_size=20)),
     st.builds(b.gzip),
+    st.builds(b.insert, counts, text=st.text(max_size=20)),
+    st.sampled_from(("crlf", "comments", "lines", "unspaced")).map(b.framing),
     st.builds(b.wrong_content_type, st.just("text/plain")),
     st.builds(b.error_in_200, message=words),
     st.builds(b.stream_error, counts, message=words),

@@ -13,8 +13,17 @@ from routeproof_simulator.invariants import judge
 from routeproof_simulator.reached import STATES, reached
 from routeproof_simulator.scenario import load_scenario
 from routeproof_simulator.timeline import timeline
+from routeproof_spec.errors import RouteproofError
 from routeproof_spec.history import Ended, History
-from tests.simulator.worlds import PRIMARY_OUTAGE, gateway, never_ready, small, unrepeatable, without_fallback
+from tests.simulator.worlds import (
+    PRIMARY_OUTAGE,
+    gateway,
+    never_ready,
+    refusing_to_start,
+    small,
+    unrepeatable,
+    without_fallback,
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +46,15 @@ def test_both_sides_of_every_request_are_in_the_history(outage: History) -> None
     assert faults[1] == (46.0, "beta", "ok")
 
 
-def test_no_key_is_in_the_history(outage: History) -> None:
-    text = outage.to_json()
-    assert b"th-sim" not in text
-    assert b"-sim" not in text.replace(b"routeproof-sim", b"")
+def test_a_fault_that_begins_when_another_heals_is_not_healed_with_it(outage: History) -> None:
+    assert any(15 < each.sent_at - 20 < 30 for each in outage.exchanges)
+    assert not any(each.provider == "alpha" and 35 < each.received_at < 50 for each in outage.attempts)
+
+
+def test_no_key_is_in_the_history_but_what_a_provider_blurts_out(outage: History) -> None:
+    assert b"th-sim" not in outage.to_json()
+    quiet = world.run(small(), file=PRIMARY_OUTAGE)
+    assert not any(f"sk-{name}-sim".encode() in quiet.to_json() for name in ("alpha", "beta", "gamma"))
 
 
 def test_a_history_survives_its_file(outage: History) -> None:
@@ -90,7 +104,7 @@ def test_a_wrong_gateway_is_told_with_the_story_and_the_command_that_replays_it(
     assert "the client saw status 503, though beta was healthy" in report
     assert "because of" in report
     assert "fail(status=503)" in report
-    assert report.endswith(f"replay: routeproof chaos run {PRIMARY_OUTAGE} --seed 3")
+    assert report.endswith("replay: routeproof chaos run primary_outage --seed 3")
 
 
 def test_a_gateway_with_a_hidden_memory_is_found_by_its_first_differing_step() -> None:
@@ -108,6 +122,14 @@ def test_a_gateway_that_never_starts_is_a_deadlock() -> None:
     assert (finding.number, finding.name) == (campaign.STUCK, "no-deadlock")
     assert "every task waits and no deadline is left" in finding.sentence
     assert "lifespan at tests.simulator.worlds:" in finding.sentence
+
+
+def test_a_gateway_that_says_it_cannot_start_is_one_sentence() -> None:
+    with (
+        gateway("refusing_gateway", refusing_to_start) as app,
+        pytest.raises(RouteproofError, match="could not start: no catalogue"),
+    ):
+        campaign.run(small(app), file=PRIMARY_OUTAGE)
 
 
 def test_a_campaign_that_reached_nothing_has_shown_nothing() -> None:

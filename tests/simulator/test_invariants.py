@@ -106,6 +106,9 @@ HOLDING: dict[str, History] = {
     "an error after the role alone": run(
         [asked(chunk(), ERROR)], [replace(tried("a", chunk()), ended=Ended.CUT)], became("a", "cut", 0.0)
     ),
+    "one that failed lately is passed over": run(
+        [replace(asked(*HELLO, at=14.0), headers=told("b"))], [tried("b", *HELLO, at=14.1)], *OUTAGE
+    ),
     "a cut after [DONE]": run([asked(*HELLO)], [replace(tried("a", *HELLO), ended=Ended.CUT)]),
     "all down": run(
         [refused(503)],
@@ -177,6 +180,11 @@ BREAKING: list[tuple[str, str, History]] = [
         "chain-in-order",
         "the chain is a then b",
         run([asked(*HELLO)], [tried("b", status=503), tried("a", *HELLO, at=0.2)]),
+    ),
+    (
+        "chain-in-order",
+        "a was passed over; the chain is a then b",
+        run([FELL_BACK], [tried("b", *HELLO)]),
     ),
     (
         "chain-in-order",
@@ -259,7 +267,7 @@ BREAKING: list[tuple[str, str, History]] = [
     ),
     (
         "recovers",
-        "a served before the faults and was never asked again",
+        "requests name a first, and it was never asked again",
         run([replace(FELL_BACK, sent_at=20.0)], [tried("a", *HELLO, at=-1.0), tried("b", *HELLO, at=20.1)], *OUTAGE),
     ),
     ("every-request-ends", "had not ended after 31.0 s", run([replace(asked(*HELLO), ended_at=31.0)], [])),

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 
+import routeproof_simulator
 from routeproof_simulator import spelling
+from routeproof_simulator.algebra import BY_NAME
 from routeproof_simulator.behaviours import Behaviour, chance, cut, fail, first, latency, ok, stall, ttft
 from routeproof_spec.errors import ConfigError
 from tests.simulator.strategies import any_behaviour
+
+README = Path(routeproof_simulator.__file__).parents[1] / "README.md"
 
 
 @given(any_behaviour)
@@ -78,6 +84,13 @@ def test_depth_and_length_are_bounded() -> None:
         deep = [{"first": {"n": 1, "behaviour": deep}}]
     with pytest.raises(ConfigError, match="at most 8 deep"):
         spelling.decode(deep, file="f")
-    long: Any = [{"empty": {}}] * 33
+    table: dict[str, Any] = {"empty": {}}
     with pytest.raises(ConfigError, match="at most 32"):
-        spelling.decode(long, file="f")
+        spelling.decode([table] * 33, file="f")
+
+
+@pytest.mark.parametrize("name", spelling.names())
+def test_the_table_of_the_readme_has_the_attributes_that_the_code_has(name: str) -> None:
+    attributes = ", ".join(f"`{field.name}`" for field in fields(BY_NAME[name]))
+    row = f"| `{name}` | {attributes + ' ' if attributes else ''}| "
+    assert sum(line.startswith(row) for line in README.read_text(encoding="utf-8").splitlines()) == 1

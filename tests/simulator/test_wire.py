@@ -9,7 +9,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routeproof_simulator import wire
+from routeproof_simulator import reading, wire
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.behaviours import cut, drip, empty, fail, first, latency, ok, reset, slicer, stall, ttft
 from routeproof_simulator.clock import run_virtual
@@ -150,12 +150,12 @@ def test_any_split_of_a_request_is_the_same_request(sizes: list[int]) -> None:
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"GET /v1/models\r\n\r\n", 505),
         (b"POST /v1/models HTTP/1.1\r\ncontent-length: x\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nx: " + b"y" * wire.HEAD_BYTES_MAX + b"\r\n\r\n", 431),
-        (b"GET /" + b"y" * 4 * wire.HEAD_BYTES_MAX, 431),
-        (b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (wire.BODY_BYTES_MAX + 1), 413),
+        (b"GET / HTTP/1.1\r\nx: " + b"y" * reading.HEAD_BYTES_MAX + b"\r\n\r\n", 431),
+        (b"GET /" + b"y" * 4 * reading.HEAD_BYTES_MAX, 431),
+        (b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (reading.BODY_BYTES_MAX + 1), 413),
         (
-            b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n" % (wire.BODY_BYTES_MAX + 1)
-            + b"x" * (wire.BODY_BYTES_MAX + 1),
+            b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n" % (reading.BODY_BYTES_MAX + 1)
+            + b"x" * (reading.BODY_BYTES_MAX + 1),
             413,
         ),
     ],

@@ -90,3 +90,13 @@ def never_ready(_: ASGIApp) -> ASGIApp:
         await trio.Event().wait()
 
     return stuck
+
+
+def refusing_to_start(_: ASGIApp) -> ASGIApp:
+    """Return an application that says it cannot start."""
+
+    async def refusing(_scope: Message, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no catalogue"})
+
+    return refusing

@@ -143,7 +143,7 @@ async def test_official_client_can_read_the_model_list(gateway: Gateway, expect:
 @pytest.mark.requirement("surface.framing.length")
 @pytest.mark.parametrize("form", WHOLE, ids=str)
 async def test_content_length_is_true(gateway: Gateway, target: Target, expect: Expect, form: Form) -> None:
-    """A response's `Content-Length`, where it bears one, is the number of bytes of its body; no byte of it is missing."""
+    """A response's `Content-Length`, where it bears one, is the number of bytes of its body, and none is missing."""
     for seen in await everything_whole(gateway, target, form):
         told, found = seen.header("content-length"), len(seen.exchange.body)
         expect(told in (None, str(found)), expected=f"content-length {found}", actual=f"{told}, with {seen.said}")

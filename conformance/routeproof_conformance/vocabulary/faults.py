@@ -24,6 +24,7 @@ from routeproof_simulator.behaviours import (
     insert,
     ok,
     reset,
+    slicer,
     stall,
     stream_error,
     wrong_content_type,
@@ -57,9 +58,19 @@ class Fault:
         await providers.door(name, self.door)
 
 
-def cases(faults: Iterable[Fault]) -> tuple[tuple[Form, Fault], ...]:
-    """Return every fault in each of the forms in which it can happen."""
-    return tuple((form, each) for each in faults for form in each.forms)
+def cases(faults: Iterable[Fault], *, forms: tuple[Form, ...] = FORMS) -> list[tuple[Form, Fault]]:
+    """Return every fault in each of *forms* in which it can happen."""
+    return [(form, each) for each in faults for form in forms if form in each.forms]
+
+
+def joined(faults: Iterable[Fault]) -> str:
+    """Return the names of *faults*, for the name of a case."""
+    return "+".join(map(str, faults))
+
+
+def limited(status: int, retry_after: float | str | None = None) -> Fault:
+    """A provider that answers *status*, with that `Retry-After` if any."""
+    return Fault(name=f"{status}-after-{retry_after}", behaviour=fail(status, retry_after=retry_after))
 
 
 def _event(error: object, *, kind: str = "") -> str:
@@ -97,9 +108,12 @@ RESETS: Final = (
     Fault(name="reset-in-first-bytes", behaviour=reset(bytes=20)),
 )
 
+SILENT: Final = Fault(name="silent-door", door=Door.SILENT)
+UNANSWERED: Final = Fault(name="stall-before-head", behaviour=stall(before="headers"))
+
 SILENCES: Final = (
-    Fault(name="silent-door", door=Door.SILENT),
-    Fault(name="stall-before-head", behaviour=stall(before="headers")),
+    SILENT,
+    UNANSWERED,
     Fault(name="stall-after-head", behaviour=stall(frames=0)),
 )
 
@@ -188,11 +202,33 @@ CUT_IN_TEXT: Final = (
     _broken("reset-before-finish", reset(before="finish"), after=_FINISH),
 )
 
-#: Where a stream breaks, from its first event to the last but `[DONE]`.
-BROKEN_STREAMS: Final = (
+#: Where a stream breaks, from its first event until it has said all.
+BROKEN_BEFORE_FINISH: Final = (
     _broken("cut-after-role", cut(before="content"), after=_CONTENT, forms=(CHAT_STREAM,)),
     _broken("reset-after-role", reset(before="content"), after=_CONTENT, forms=(CHAT_STREAM,)),
     *CUT_IN_TEXT,
+)
+
+#: The same, and where `[DONE]` alone is lacking.
+BROKEN_STREAMS: Final = (
+    *BROKEN_BEFORE_FINISH,
     _broken("cut-before-done", cut(before="done"), after=_DONE),
     _broken("reset-before-done", reset(before="done"), after=_DONE),
+)
+
+
+# Without an end
+
+#: Each row is put to as many providers at once.
+ENDLESS: Final = (
+    (
+        UNANSWERED,
+        Fault(name="stall-after-head", behaviour=stall(frames=0)),
+        Fault(name="comments", behaviour=answer(": waiting\n\n" * 999) | slicer(11, 0.1), forms=STREAMS),
+    ),
+    (
+        SILENT,
+        Fault(name="stall-in-body", behaviour=stall(bytes=20)),
+        Fault(name="stall-in-text", behaviour=stall(frames=_IN_TEXT), forms=STREAMS),
+    ),
 )

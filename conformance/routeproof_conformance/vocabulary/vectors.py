@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from routeproof_conformance.dig import items_of
+from routeproof_conformance.dig import dig, items_of
 
 FLOAT_BYTES: Final = 4
 
@@ -19,13 +19,18 @@ TOLERANCE: Final = 0.01
 
 
 def numbers(embedding: object) -> tuple[float, ...]:
-    """Return the numbers of *embedding*, a JSON array or the base64 text of little-endian float32; empty for neither."""
+    """Return the numbers of *embedding*, an array or the base64 text of little-endian float32; none for neither."""
     if isinstance(embedding, str):
         data = decoded(embedding)
         count, rest = divmod(len(data), FLOAT_BYTES)
         return () if rest else struct.unpack(f"<{count}f", data)
     found = items_of(embedding)
     return tuple(each for each in found if isinstance(each, int | float)) if all(map(_is_number, found)) else ()
+
+
+def widths(answer: object) -> list[int]:
+    """Return how many numbers each embedding of *answer*, the JSON of a whole answer, holds."""
+    return [len(numbers(dig(entry, "embedding"))) for entry in items_of(dig(answer, "data"))]
 
 
 def decoded(text: str) -> bytes:
@@ -38,9 +43,10 @@ def decoded(text: str) -> bytes:
 
 def are_close(one: Sequence[float], other: Sequence[float]) -> bool:
     """Whether both hold the same numbers, but for rounding."""
-    return len(one) == len(other) and all(
-        math.isclose(mine, theirs, abs_tol=TOLERANCE) for mine, theirs in zip(one, other, strict=True)
-    )
+    if len(one) != len(other):
+        return False
+    pairs = zip(one, other, strict=True)
+    return all(math.isclose(mine, theirs, rel_tol=TOLERANCE, abs_tol=TOLERANCE) for mine, theirs in pairs)
 
 
 def _is_number(value: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -66,6 +66,14 @@ def choose(wish: Wish, index: int) -> Choice:
     if wish.tool is not None:
         return Choice(index=index, tokens=cut, finish="tool_calls", tool=wish.tool.name)
     return Choice(index=index, tokens=cut, finish="stop")
+
+
+def by_turns(choices: Sequence[Choice]) -> Iterator[tuple[Choice, str]]:
+    """Yield the tokens of *choices* as a stream tells them: one of each choice, then the next of each."""
+    for turn in range(max((len(choice.tokens) for choice in choices), default=0)):
+        for choice in choices:
+            if turn < len(choice.tokens):
+                yield choice, choice.tokens[turn]
 
 
 def _phrase(wish: Wish, seeds: Sequence[str]) -> str:

@@ -147,7 +147,7 @@ def _said(
     )
 
 
-def _stream(call: Call, persona: Persona, frames: list[Send], said: Said) -> Answer:
+def _stream(call: Call, persona: Persona, frames: tuple[Send, ...], said: Said) -> Answer:
     headers = (*_headers(call, persona, EVENT_STREAM), ("cache-control", "no-cache"))
     return Answer(script=(Head(200, headers), *frames), tokens=said.completion_tokens)
 

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from routeproof_simulator import text
-from routeproof_simulator.dialects.completion import Choice, Tool, Wish, choose
+from routeproof_simulator.dialects.completion import Choice, Tool, Wish, by_turns, choose
 from routeproof_simulator.dialects.openai_requests import ChatRequest, Message, RefusedError, ToolChoice
-from routeproof_simulator.dialects.openai_said import Said, done, event, usage
+from routeproof_simulator.dialects.openai_said import Frames, Said, usage
 from routeproof_simulator.dialects.persona import Persona
 from routeproof_simulator.script import Kind, Send
 
@@ -62,38 +62,26 @@ def whole(said: Said, request: ChatRequest) -> bytes:
     )
 
 
-def frames(said: Said, request: ChatRequest) -> list[Send]:
+def frames(said: Said, request: ChatRequest) -> tuple[Send, ...]:
     """Return the frames of a stream: roles, content by turns of the choices, finish reasons, usage, `[DONE]`."""
-    sent: list[Send] = []
-    envelope = said.envelope("chat.completion.chunk")
-    null_usage: dict[str, Any] = {"usage": None} if request.includes_usage else {}
+    sent = Frames(said, "chat.completion.chunk", includes_usage=request.includes_usage)
 
-    def chunk(
-        choice: Choice, delta: dict[str, Any], kind: Kind, *, finish: str | None = None, logs: Any = None
-    ) -> None:
-        body = {"index": choice.index, "delta": delta, "logprobs": logs, "finish_reason": finish}
-        sent.append(Send(event({**envelope, "choices": [body], **null_usage}), kind))
+    def add(kind: Kind, choice: Choice, delta: dict[str, Any], *, finish: str | None = None, logs: Any = None) -> None:
+        sent.add(kind, {"index": choice.index, "delta": delta, "logprobs": logs, "finish_reason": finish})
 
     for choice in said.choices:
         content = "" if choice.tool is None else None
-        chunk(choice, {"role": "assistant", "content": content, "refusal": None}, Kind.ROLE)
+        add(Kind.ROLE, choice, {"role": "assistant", "content": content, "refusal": None})
         if choice.tool is not None:
-            chunk(choice, {"tool_calls": [{"index": 0, **_tool_call(choice, said.id, "")}]}, Kind.CONTENT)
-    for turn in range(max((len(choice.tokens) for choice in said.choices), default=0)):
-        for choice in said.choices:
-            if turn >= len(choice.tokens):
-                continue
-            piece = choice.tokens[turn]
-            if choice.tool is not None:
-                chunk(choice, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}, Kind.CONTENT)
-            else:
-                chunk(choice, {"content": piece}, Kind.CONTENT, logs=_logprobs((piece,), request))
+            add(Kind.CONTENT, choice, {"tool_calls": [{"index": 0, **_tool_call(choice, said.id, "")}]})
+    for choice, piece in by_turns(said.choices):
+        if choice.tool is not None:
+            add(Kind.CONTENT, choice, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+        else:
+            add(Kind.CONTENT, choice, {"content": piece}, logs=_logprobs((piece,), request))
     for choice in said.choices:
-        chunk(choice, {}, Kind.FINISH, finish=choice.finish)
-    if request.includes_usage:
-        counted = usage(said.prompt_tokens, said.completion_tokens)
-        sent.append(Send(event({**envelope, "choices": [], "usage": counted}), Kind.USAGE))
-    return [*sent, done()]
+        add(Kind.FINISH, choice, {}, finish=choice.finish)
+    return sent.ended()
 
 
 def _message(choice: Choice, answer_id: str) -> dict[str, Any]:

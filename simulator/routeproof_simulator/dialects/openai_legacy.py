@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from routeproof_simulator import text
-from routeproof_simulator.dialects.completion import Choice, Wish, choose
+from routeproof_simulator.dialects.completion import Choice, Wish, by_turns, choose
 from routeproof_simulator.dialects.openai_requests import (
     CompletionRequest,
     EmbeddingRequest,
@@ -18,7 +18,7 @@ from routeproof_simulator.dialects.openai_requests import (
     TokenIds,
     inputs,
 )
-from routeproof_simulator.dialects.openai_said import Said, done, event, usage
+from routeproof_simulator.dialects.openai_said import Frames, Said, usage
 from routeproof_simulator.dialects.persona import Persona
 from routeproof_simulator.script import Kind, Send
 
@@ -72,27 +72,15 @@ def whole(said: Said, request: CompletionRequest) -> bytes:
     return msgspec.json.encode({**said.envelope("text_completion"), "choices": choices, "usage": counted})
 
 
-def frames(said: Said, request: CompletionRequest) -> list[Send]:
+def frames(said: Said, request: CompletionRequest) -> tuple[Send, ...]:
     """Return the frames of a stream."""
-    envelope = said.envelope("text_completion")
-    null_usage: dict[str, Any] = {"usage": None} if request.includes_usage else {}
-    sent: list[Send] = []
-
-    def chunk(choice: Choice, piece: str, kind: Kind, *, finish: str | None = None) -> None:
-        body = _choice(choice, piece, (piece,) if piece else (), request, finish)
-        sent.append(Send(event({**envelope, "choices": [body], **null_usage}), kind))
-
+    sent = Frames(said, "text_completion", includes_usage=request.includes_usage)
     choices = echoed(request, said.choices)
-    for turn in range(max((len(choice.tokens) for choice in choices), default=0)):
-        for choice in choices:
-            if turn < len(choice.tokens):
-                chunk(choice, choice.tokens[turn], Kind.CONTENT)
+    for choice, piece in by_turns(choices):
+        sent.add(Kind.CONTENT, _choice(choice, piece, (piece,), request, None))
     for choice in choices:
-        chunk(choice, "", Kind.FINISH, finish=choice.finish)
-    if request.includes_usage:
-        counted = usage(said.prompt_tokens, said.completion_tokens)
-        sent.append(Send(event({**envelope, "choices": [], "usage": counted}), Kind.USAGE))
-    return [*sent, done()]
+        sent.add(Kind.FINISH, _choice(choice, "", (), request, choice.finish))
+    return sent.ended()
 
 
 def embeddings(request: EmbeddingRequest) -> bytes:

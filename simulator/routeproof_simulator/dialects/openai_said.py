@@ -1,9 +1,9 @@
-"""What the answers of the OpenAI API share: the envelope, the usage, the framing of events."""
+"""What the answers of the OpenAI API share: the envelope, the usage, the frames of a stream."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import msgspec
 
@@ -39,14 +39,28 @@ class Said:
         }
 
 
-def event(tree: dict[str, Any]) -> bytes:
-    """Return *tree* as one event."""
-    return b"data: " + msgspec.json.encode(tree) + b"\n\n"
+@final
+class Frames:
+    """The frames of one stream, as they are added: what all chunks share is encoded once."""
 
+    def __init__(self, said: Said, kind: str, *, includes_usage: bool) -> None:
+        self._said = said
+        self._includes_usage = includes_usage
+        self._shared = b"data: " + msgspec.json.encode(said.envelope(kind))[:-1]  # open for more fields
+        self._end = b'],"usage":null}\n\n' if includes_usage else b"]}\n\n"
+        self._sent: list[Send] = []
 
-def done() -> Send:
-    """Return the frame that ends a stream."""
-    return Send(b"data: [DONE]\n\n", Kind.DONE)
+    def add(self, kind: Kind, choice: dict[str, Any]) -> None:
+        """Add a chunk of one choice."""
+        self._sent.append(Send(self._shared + b',"choices":[' + msgspec.json.encode(choice) + self._end, kind))
+
+    def ended(self) -> tuple[Send, ...]:
+        """Return all frames, with usage where it was asked for, and `[DONE]`."""
+        ends = [Send(b"data: [DONE]\n\n", Kind.DONE)]
+        if self._includes_usage:
+            counted = msgspec.json.encode(usage(self._said.prompt_tokens, self._said.completion_tokens))
+            ends.insert(0, Send(self._shared + b',"choices":[],"usage":' + counted + b"}\n\n", Kind.USAGE))
+        return (*self._sent, *ends)
 
 
 def usage(prompt: int, completion: int) -> dict[str, Any]:

@@ -6,8 +6,15 @@ import re
 from itertools import pairwise
 
 from routeproof_simulator.invariants.finding import Declared, Found
-from routeproof_simulator.invariants.views import asked_models, asks_fallback, body_model, is_open
-from routeproof_spec.history import Attempt, Ended, Exchange, History
+from routeproof_simulator.invariants.views import (
+    asked_models,
+    asks_fallback,
+    body_model,
+    fault_spans,
+    is_healthy,
+    is_open,
+)
+from routeproof_spec.history import Attempt, Ended, History
 
 _SAID_RETRY_AFTER = re.compile(r"\bretry_after=(\d+(?:\.\d+)?)\b")
 
@@ -25,32 +32,42 @@ def bounded_and_distinct(history: History, declared: Declared) -> Found:
 
 def chain_in_order(history: History, declared: Declared) -> Found:
     """Attempts follow the chain that the client asked for, and there is but one attempt where it asked for none."""
+    spans = fault_spans(history)
     for exchange in history.exchanges:
         attempts = history.attempts_of(exchange.marker)
         if not asks_fallback(exchange, declared):
             if len(attempts) > 1 and declared.dialect.fallback is not None:
                 asked = _names(attempts)
                 yield f"no fallback was asked for, yet {len(attempts)} attempts were made: {asked}", (exchange.marker,)
-        elif declared.serves and not _follows(_chain(exchange, declared), attempts):
-            wanted = " then ".join("/".join(each) for each in _chain(exchange, declared))
+            continue
+        chain = tuple(declared.serves.get(model, ()) for model in asked_models(exchange, declared))
+        stages = _stages(chain, attempts)
+        wanted = " then ".join("/".join(each) for each in chain)
+        if declared.serves and stages is None:
             yield f"asked {_names(attempts)}; the chain is {wanted}", (exchange.marker,)
+        elif stages:
+            # Who failed lately may be passed over, and a refused connection leaves no attempt; nobody else is left out.
+            since = exchange.sent_at - declared.recover_within
+            asked_already = {attempt.provider for attempt in attempts}
+            for stage in sorted(set(range(stages[-1])) - set(stages)):
+                for provider in sorted(set(chain[stage]) - asked_already):
+                    if is_healthy(spans, provider, since, attempts[-1].received_at):
+                        yield f"{provider} was passed over; the chain is {wanted}", (exchange.marker,)
 
 
-def _chain(exchange: Exchange, declared: Declared) -> tuple[tuple[str, ...], ...]:
-    return tuple(declared.serves.get(model, ()) for model in asked_models(exchange, declared))
-
-
-def _follows(chain: tuple[tuple[str, ...], ...], attempts: tuple[Attempt, ...]) -> bool:
-    """Whether *attempts* can be assigned to the stages of *chain* without ever going back (greedy is enough)."""
+def _stages(chain: tuple[tuple[str, ...], ...], attempts: tuple[Attempt, ...]) -> tuple[int, ...] | None:
+    """Return which stage of *chain* each attempt belongs to, never going back, or None where that cannot be."""
+    stages: list[int] = []
     stage = 0
     asked: set[tuple[int, str]] = set()
     for attempt in attempts:
         while stage < len(chain) and (attempt.provider not in chain[stage] or (stage, attempt.provider) in asked):
             stage += 1
         if stage == len(chain):
-            return False
+            return None
         asked.add((stage, attempt.provider))
-    return True
+        stages.append(stage)
+    return tuple(stages)
 
 
 def mistakes_not_retried(history: History, declared: Declared) -> Found:

@@ -18,7 +18,7 @@ from routeproof_spec.history import Ended, Exchange, History
 
 
 def recovers(history: History, declared: Declared) -> Found:
-    """Some time after the last fault is healed all requests succeed, and whoever was asked before is asked again."""
+    """Some time after the last fault is healed all requests succeed, and who is named first is asked again."""
     healed_at = last_heal(history)
     if healed_at is None:
         return
@@ -34,13 +34,16 @@ def recovers(history: History, declared: Declared) -> Found:
                 f"{exchange.sent_at - healed_at:.1f} s after the last heal a request still fails: {_ending(exchange)}"
             )
             yield sentence, (exchange.marker,)
-    if not later:
-        return
-    first_fault_at = min(change.at for change in history.faults)
-    before = {each.provider for each in history.attempts if each.received_at < first_fault_at}
-    after = {each.provider for each in history.attempts if each.received_at >= healed_at}
-    for provider in sorted(before - after):
-        yield f"{provider} served before the faults and was never asked again after they healed", ()
+    # Of a pool a strategy may leave anybody out; who is named first has to be asked again.
+    asked_again = {each.provider for each in history.attempts if each.received_at >= settled_at}
+    for provider in sorted({name for each in later for name in _named_first(each, declared)} - asked_again):
+        yield f"requests name {provider} first, and it was never asked again after it healed", ()
+
+
+def _named_first(exchange: Exchange, declared: Declared) -> tuple[str, ...]:
+    """Return the one provider that a request names first, or none where it leaves the choice to the gateway."""
+    behind = declared.serves.get(next(iter(asked_models(exchange, declared)), ""), ())
+    return behind if len(behind) == 1 else ()
 
 
 def every_request_ends(history: History, declared: Declared) -> Found:

@@ -100,15 +100,15 @@ def body_model(body: bytes) -> str:
     return model if isinstance(model, str) else ""
 
 
-def fault_spans(history: History) -> dict[str, list[tuple[float, float]]]:
-    """Return, by provider, from when to when it was anything but healthy."""
+def fault_spans(history: History, only: frozenset[str] = frozenset()) -> dict[str, list[tuple[float, float]]]:
+    """Return, by provider, from when to when it was anything but healthy, or as *only* says."""
     spans: dict[str, list[tuple[float, float]]] = {}
     since: dict[str, float] = {}
     for change in _in_order(history.faults):
         start = since.pop(change.provider, None)
         if start is not None:
             spans.setdefault(change.provider, []).append((start, change.at))
-        if change.behaviour != HEALTHY:
+        if change.behaviour in only if only else change.behaviour != HEALTHY:
             since[change.provider] = change.at
     for provider, start in since.items():
         spans.setdefault(provider, []).append((start, math.inf))

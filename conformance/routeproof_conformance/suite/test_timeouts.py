@@ -1,0 +1,119 @@
+"""Silence, stalls and drips end; what is merely slow does not."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from routeproof_conformance.api import (
+    CHAT,
+    CHAT_STREAM,
+    STREAMS,
+    WHOLE,
+    Ask,
+    Expect,
+    Gateway,
+    Leave,
+    Observed,
+    Providers,
+    Target,
+)
+from routeproof_conformance.vocabulary.faults import SILENT, UNANSWERED
+from routeproof_conformance.vocabulary.offered import offered
+from routeproof_simulator.behaviours import drip, latency, stall
+from routeproof_spec.history import Ended
+
+#: Share of a timeout that a slow answer takes of it, and seconds between two bytes of a drip.
+SLOW_SHARE = 0.6
+DRIP = 0.02
+
+#: So many requests wait for so many seconds at a provider that does not answer: more than small pools of connections have.
+WAITING = 24
+WAIT = 0.5
+
+
+@pytest.mark.requirement("timeouts.silence.bounded")
+async def test_silence_ends_within_the_timeout(
+    gateway: Gateway, target: Target, providers: Providers, expect: Expect
+) -> None:
+    """A request whose provider accepts the connection and never answers ends within the declared timeout."""
+    limit = target.need(target.timing.first_byte, "timing.first_byte") * (1 + target.routing.retries)
+    asks: list[Ask] = []
+    for fault, link in zip((SILENT, UNANSWERED), gateway.chain(2), strict=True):
+        await fault.at(providers, link.provider)
+        asks += [Ask(form=form, model=gateway.pinned(link.provider, form=form)) for form in offered(target)]
+    for ask, seen in zip(asks, await gateway.together(asks), strict=True):
+        expect(not seen.ok, expected="an error, for no provider answered", actual=seen.said)
+        expect.at_most(seen.exchange.duration, limit, f"a request for {ask.form} to a silent provider")
+
+
+@pytest.mark.requirement("timeouts.stall.bounded")
+async def test_stalled_stream_ends_within_the_timeout(
+    gateway: Gateway, target: Target, providers: Providers, expect: Expect
+) -> None:
+    """A stream whose provider falls silent in the middle ends, with an error event, within the declared timeout."""
+    limit = target.need(target.timing.idle, "timing.idle")
+    chains = {form: gateway.chain(1, form=form) for form in offered(target, STREAMS)}
+    await providers.behave_all(stall(frames=3))
+    for seen in await gateway.together([Ask(form=form, chain=chain) for form, chain in chains.items()]):
+        expect.at_most(seen.exchange.duration, limit, "a stream that stalls after its third event")
+        expect(seen.text, expected="the text that came before the stall", actual=seen.said)
+        expect(seen.error_event is not None, expected="an error event", actual=seen.said)
+
+
+@pytest.mark.requirement("timeouts.drip.bounded", "universal.time.bounded")
+async def test_drip_ends_at_the_deadline(
+    gateway: Gateway, target: Target, providers: Providers, expect: Expect
+) -> None:
+    """A whole answer that drips in byte by byte does not hold a request beyond its declared deadline."""
+    limit = target.need(target.timing.total, "timing.total") * (1 + target.routing.retries)
+    await providers.behave_all(drip(DRIP))
+    asks = [Ask(form=form) for form in offered(target, WHOLE)]
+    for ask, seen in zip(asks, await gateway.together(asks), strict=True):
+        expect(not seen.ok, expected="an error, for the answer never came whole", actual=seen.said)
+        expect.at_most(seen.exchange.duration, limit, f"a request for {ask.form} whose answer drips in")
+
+
+@pytest.mark.requirement("timeouts.slow.served")
+async def test_slow_answer_is_served(gateway: Gateway, target: Target, providers: Providers, expect: Expect) -> None:
+    """An answer that keeps within the declared timeouts is not cut, though it takes longer than each of them."""
+    timing = target.timing
+    first_byte, idle = target.need(timing.first_byte, "timing.first_byte"), target.need(timing.idle, "timing.idle")
+    late, gap = SLOW_SHARE * first_byte, SLOW_SHARE * idle
+    total = target.need(timing.total, "timing.total")
+    assert late + 2 * gap < total, "the target's deadline is shorter than its other timeouts"
+    whole, streamed = gateway.chain(2).providers
+    await providers.behave(whole, latency(late) | stall(bytes=10, seconds=gap))
+    await providers.behave(streamed, latency(late) | stall(frames=2, seconds=gap) | stall(frames=4, seconds=gap))
+    asks = [
+        Ask(form=form, model=gateway.pinned(streamed if form.stream else whole, form=form)) for form in offered(target)
+    ]
+    for seen in await gateway.together(asks):
+        expect.success(seen)
+        expect.at_least(seen.exchange.duration, late + gap, "the time that the provider took")
+
+
+@pytest.mark.requirement("timeouts.neighbour.served")
+async def test_silent_provider_does_not_hold_up_another(
+    gateway: Gateway, target: Target, providers: Providers, expect: Expect
+) -> None:
+    """A provider that does not answer does not hold up the requests that go to another."""
+    silent, sound = gateway.chain(2).providers
+    await UNANSWERED.at(providers, silent)
+    forms = offered(target, (CHAT, CHAT_STREAM))
+    waiting = [Ask(model=gateway.pinned(silent), leave=Leave.waiting(WAIT))] * WAITING
+    held: list[Observed] = []
+
+    async def wait() -> None:
+        held.extend(await gateway.together(waiting))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.sleep(WAIT / 4)
+        served = await gateway.together([Ask(form=form, model=gateway.pinned(sound, form=form)) for form in forms])
+    first_end = min(each.exchange.ended_at for each in held)
+    assert all(each.exchange.ended is Ended.LEFT for each in held), "the silent provider answered"
+    for seen in served:
+        expect.success(seen)
+        ahead = first_end - seen.exchange.ended_at
+        expect(ahead > 0, expected="an answer while others wait", actual=f"{-ahead:.3f} s after the first had left")

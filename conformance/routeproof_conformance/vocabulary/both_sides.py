@@ -1,0 +1,70 @@
+"""What was said, read alike on both sides: as the client got it, and as the provider sent it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+
+from routeproof_conformance.dig import dig, fields_of, items_of, parsed, request_json
+from routeproof_conformance.observed import Observed
+from routeproof_simulator.answers import Answer, read_stream, read_whole
+from routeproof_spec.history import Attempt, Frame
+from routeproof_spec.sse import Event, SSEDecoder
+
+
+def received(seen: Observed, *, until: float = math.inf) -> Answer:
+    """Return what had reached the client of *seen* by the second *until*."""
+    return _read(seen.exchange.frames, until=until, is_stream=seen.is_stream)
+
+
+def given(attempt: Attempt, *, until: float = math.inf) -> Answer:
+    """Return what the provider of *attempt* had sent by the second *until*."""
+    return _read(attempt.frames, until=until, is_stream=_is_stream(attempt))
+
+
+def events_of(attempt: Attempt) -> tuple[Event, ...]:
+    """Return the events that the provider of *attempt* sent, as far as they were complete."""
+    return tuple(SSEDecoder().feed(attempt.body))
+
+
+def usage_of(attempt: Attempt) -> dict[str, object]:
+    """Return the counts of tokens that the provider of *attempt* told."""
+    bodies = [event.data for event in events_of(attempt)] if _is_stream(attempt) else [attempt.body]
+    told = [fields_of(dig(parsed(body), "usage")) for body in bodies]
+    last = next((each for each in reversed(told) if each), {})
+    return {name: count for name, count in last.items() if isinstance(count, int)}
+
+
+def voices(text: str, providers: Iterable[str]) -> list[str]:
+    """Return whose answers begin in *text*, in order: a fake provider opens every answer with its name and a colon."""
+    names = "|".join(map(re.escape, providers))
+    return re.findall(rf"({names}):", text)
+
+
+def pauses(attempt: Attempt, *, at_least: float) -> Iterable[tuple[float, float]]:
+    """Yield when the provider fell silent for *at_least* so many seconds, and when it went on."""
+    for before, after in pairwise(attempt.frames):
+        if after.at - before.at >= at_least:
+            yield before.at, after.at
+
+
+def tool_arguments(seen: Observed) -> str:
+    """Return the argument pieces of the first tool call of a streamed answer, joined."""
+    calls = [
+        call
+        for chunk in seen.chunks
+        for choice in items_of(dig(chunk, "choices"))
+        for call in items_of(dig(choice, "delta", "tool_calls"))
+    ]
+    return "".join(str(dig(call, "function", "arguments") or "") for call in calls)
+
+
+def _is_stream(attempt: Attempt) -> bool:
+    return request_json(attempt).get("stream") is True
+
+
+def _read(frames: Iterable[Frame], *, until: float, is_stream: bool) -> Answer:
+    body = b"".join(frame.data for frame in frames if frame.at <= until)
+    return read_stream(body) if is_stream else read_whole(body)

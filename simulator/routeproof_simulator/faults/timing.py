@@ -1,0 +1,108 @@
+"""How soon an answer comes, and how fast."""
+
+# ruff: noqa: D102 - the docstring of a behaviour says what calling it does
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import final
+
+from routeproof_simulator.algebra import Behaviour, Situation, within
+from routeproof_simulator.script import Kind, Op, Script, Send, Wait, is_stream, pieces, split_before
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Latency(Behaviour):
+    """Nothing is sent for *seconds*, give or take up to *jitter*."""
+
+    seconds: float
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        within("seconds", self.seconds, low=0.0)
+        within("jitter", self.jitter, low=0.0, high=self.seconds)
+
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        spread = self.jitter * (2 * situation.draw() - 1) if self.jitter else 0.0
+        return (Wait(self.seconds + spread), *script)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Ttft(Behaviour):
+    """The first content comes after *seconds*; a stream's head and role go before it, a whole answer's head waits."""
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        within("seconds", self.seconds, low=0.0)
+
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        del situation
+        split = split_before(script, "content" if is_stream(script) else "headers")
+        return script if split is None else (*split[0], Wait(self.seconds), *split[1])
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Pace(Behaviour):
+    """Content comes at *tokens_per_second*; a whole answer takes as long as its stream would."""
+
+    tokens_per_second: float
+
+    def __post_init__(self) -> None:
+        within("tokens_per_second", self.tokens_per_second, low=0.0, above=True)
+
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        gap = 1.0 / self.tokens_per_second
+        if not is_stream(script):
+            return (Wait(gap * max(0, situation.tokens - 1)), *script)
+        paced: list[Op] = []
+        begun = False
+        for op in script:
+            if isinstance(op, Send) and op.kind is Kind.CONTENT:
+                paced += [Wait(gap)] if begun else []
+                begun = True
+            paced.append(op)
+        return tuple(paced)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Slicer(Behaviour):
+    """The body leaves in pieces of *bytes*, inside characters too, *delay* seconds apart."""
+
+    bytes: int
+    delay: float = 0.0
+
+    def __post_init__(self) -> None:
+        within("bytes", self.bytes, low=1)
+        within("delay", self.delay, low=0.0)
+
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        del situation
+        sliced: list[Op] = []
+        for op in script:
+            if isinstance(op, Send):
+                for piece in pieces(op.data, self.bytes):
+                    sliced += [replace(op, data=piece), Wait(self.delay)]
+            else:
+                sliced.append(op)
+        return tuple(sliced)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Drip(Behaviour):
+    """The body leaves *bytes* at a time, every *seconds*: always alive, never done."""
+
+    seconds: float
+    bytes: int = 1
+
+    def __post_init__(self) -> None:
+        within("seconds", self.seconds, low=0.0, above=True)
+        within("bytes", self.bytes, low=1)
+
+    def __call__(self, script: Script, situation: Situation) -> Script:
+        return Slicer(self.bytes, self.seconds)(script, situation)

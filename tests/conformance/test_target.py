@@ -1,0 +1,131 @@
+import textwrap
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from routeproof_conformance.ask import Link
+from routeproof_conformance.judge.outcome import NotDeclared
+from routeproof_conformance.pools import Pools
+from routeproof_conformance.settings import Settings, resolve
+from routeproof_conformance.target import Target, load_target, url_target
+from routeproof_conformance.target_file import PoolTable
+from routeproof_spec.errors import ConfigError
+
+MINIMAL = '[target]\nname = "mine"\nbase_url = "http://127.0.0.1:1/v1"\n'
+ENVIRON = {"TOKENHUB_API_KEY": "th-mine"}
+TARGETS = Path(__file__).parents[2] / "conformance" / "targets"
+
+
+def load(folder: Path, text: str, environ: dict[str, str] | None = None) -> Target:
+    path = folder / "target.toml"
+    path.write_text(textwrap.dedent(text))
+    return load_target(path, environ=ENVIRON if environ is None else environ, rng=Random(0))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "wanted"),
+    [
+        (MINIMAL + "[modles]\n", "modles", "'models'"),
+        (MINIMAL + '[models]\nchta = "x"\n', "models.chta", "'chat'"),
+        (MINIMAL + "[timing]\nslack = 'long'\n", "timing.slack", "float"),
+        ('[target]\nname = "x"\n', "target.base_url", "the gateway's URL, or a [launch] table, or --gateway-url"),
+        ('[target]\nbase_url = "http://h/v1"\n', "target.name", "this key, which is required"),
+        (MINIMAL + '[providers]\nfleet = "three"\ncontrol_url = "http://h"\n', "providers", "one of the two"),
+        (
+            MINIMAL + '[providers]\nfleet = "three"\n[models]\npinned = {delta = "d"}\n',
+            "models",
+            "one of alpha, beta, gamma",
+        ),
+        (
+            MINIMAL + '[[models.pools]]\nnames = ["p"]\nproviders = ["a"]\ncheapest_first = ["b"]\n',
+            "models.pools[0].cheapest_first",
+            "only providers of the pool",
+        ),
+        (MINIMAL + '[dialect]\nname = "tokenhubb"\n', "dialect.name", "one of rolter, tokenhub, or"),
+    ],
+)
+def test_wrong_file_names_the_key_and_the_mend(tmp_path: Path, text: str, key: str, wanted: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert (caught.value.key, wanted in caught.value.wanted) == (key, True)
+
+
+def test_missing_key_names_its_variable(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the environment variable TOKENHUB_API_KEY unset"):
+        load(tmp_path, MINIMAL, environ={})
+
+
+def test_launched_target_gets_keys_that_are_unset(tmp_path: Path) -> None:
+    text = MINIMAL + '[launch]\ncommand = ["x"]\n[keys]\nexpired = "OLD_KEY"\n'
+    target = load(tmp_path, text, environ={"TOKENHUB_API_KEY": "th-mine"})
+    assert target.key("main") == "th-mine"
+    assert target.key("expired").startswith("th-")
+    assert len({target.key(role) for role in ("main", "expired", "unknown")}) == 3
+
+
+def test_same_seed_draws_the_same_keys(tmp_path: Path) -> None:
+    text = MINIMAL + '[launch]\ncommand = ["x"]\n'
+    assert load(tmp_path, text, environ={}).keys == load(tmp_path, text, environ={}).keys
+
+
+def test_keys_are_not_shown(tmp_path: Path) -> None:
+    assert "th-mine" not in repr(load(tmp_path, MINIMAL))
+
+
+def test_capability_is_lacking_where_it_or_what_holds_it_is_declared_away(tmp_path: Path) -> None:
+    target = load(tmp_path, MINIMAL + '[capabilities]\nstrategy = false\n"fallback.header" = false\n')
+    assert target.lacks("strategy.latency") == "the target declares that it has no strategy"
+    assert target.lacks("fallback.header") == "the target declares that it has no fallback.header"
+    assert target.lacks("fallback") is None
+
+
+def test_pinned_names_may_differ_by_operation(tmp_path: Path) -> None:
+    text = MINIMAL + '[models]\npinned = {a = "a/chat"}\npinned_embeddings = {a = "a/embed"}\n'
+    target = load(tmp_path, text)
+    assert target.pinned("completions") == (Link(provider="a", model="a/chat"),)
+    assert target.pinned("embeddings") == (Link(provider="a", model="a/embed"),)
+
+
+def test_what_is_not_declared_is_named(tmp_path: Path) -> None:
+    target = load(tmp_path, MINIMAL)
+    with pytest.raises(NotDeclared, match=r"does not declare models\.chat"):
+        target.default_model("chat")
+    with pytest.raises(NotDeclared, match=r"does not declare keys\.expired"):
+        target.key("expired")
+
+
+def test_url_alone_makes_a_one_sided_target() -> None:
+    target = url_target("http://127.0.0.1:1/v1/", environ=ENVIRON, rng=Random(0))
+    assert (target.base_url, target.is_url_only, target.is_two_sided) == ("http://127.0.0.1:1/v1", True, False)
+
+
+def test_pool_is_handed_out_once_and_the_smallest_that_fits_first() -> None:
+    pools = Pools(
+        [
+            PoolTable(names=("three",), providers=("a", "b", "c")),
+            PoolTable(names=("two-1", "two-2"), providers=("a", "b"), strategy="cost", cheapest_first=("b", "a")),
+        ]
+    )
+    assert pools.take(strategy="cost", priced=True).model == "two-1"
+    assert pools.take(strategy="latency").model == "three"
+    assert pools.shared(strategy="cost") is pools.shared(strategy="cost")
+    with pytest.raises(NotDeclared, match="no fresh pool of 2 providers for cost and chat left"):
+        pools.take(strategy="cost")
+
+
+@pytest.mark.parametrize("path", sorted(TARGETS.glob("*.toml")), ids=lambda path: path.stem)
+def test_shipped_target_loads(path: Path) -> None:
+    target = load_target(path, environ={}, rng=Random(0))
+    assert target.is_two_sided
+    assert len(target.pinned()) == 3
+
+
+def test_unknown_profile_is_refused_with_its_mend() -> None:
+    with pytest.raises(ConfigError, match="'fallback'"):
+        resolve(Settings(url="http://h/v1", profiles=("falback",)), environ=ENVIRON)
+
+
+def test_url_without_a_scheme_is_refused() -> None:
+    with pytest.raises(ConfigError, match="begins with http"):
+        resolve(Settings(url="localhost:1"), environ=ENVIRON)
