@@ -20,7 +20,7 @@ def test_published_schema_is_that_of_the_report() -> None:
 
 
 def test_report_obeys_its_schema() -> None:
-    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(json.loads(msgspec.json.encode(ALL)))
+    jsonschema.validate(json.loads(msgspec.json.encode(ALL)), json.loads(SCHEMA.read_text()))
 
 
 def test_report_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -78,7 +78,8 @@ def test_verdict_and_error_budget_are_added_up() -> None:
     core = next(each for each in ALL.profiles if each.name == "core")
     assert (core.verdict, core.broken) == (Verdict.NONCONFORMANT, ["chat.response.shape"])
     assert (ALL.exit_code, ALL.complete) == (Exit.VIOLATED, True)
-    assert (ALL.error_budget.tests, ALL.error_budget.alpha) == (len(Outcome), pytest.approx(1e-6 * len(Outcome)))
+    assert ALL.error_budget.tests == len(Outcome)
+    assert ALL.error_budget.alpha == pytest.approx(1e-6 * len(Outcome))
 
 
 def test_run_that_could_not_be_made_is_incomplete_and_unverified() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, TypeAlias, cast
+from urllib.parse import unquote
 
 import msgspec
 import trio
@@ -36,7 +37,7 @@ class Asked:
 
     def header(self, name: str) -> str:
         """The first value of *name*, or nothing."""
-        return next((value for key, value in self.headers if key == name), "")
+        return _header(self.headers, name)
 
     def having(self, name: str, value: str | None) -> Asked:
         """Return it with the header *name* set, or without it where *value* is None."""
@@ -58,6 +59,10 @@ class Told:
     status: int
     headers: Headers
     body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """The first value of *name*, or nothing."""
+        return _header(self.headers, name)
 
     @property
     def is_stream(self) -> bool:
@@ -114,7 +119,7 @@ class Edge:
             return
         asked = await _taken(scope, receive)
         changed = self.asks(asked)
-        await self.app(_scope(scope, changed), _replayed(changed.body, receive), _Sending(self, changed, asked, send))
+        await self.app(_scope(scope, changed), _replayed(changed.body, receive), _Sending(self, asked, send))
 
 
 @dataclass(slots=True)
@@ -122,7 +127,6 @@ class _Sending:
     """Takes in what the true gateway sends and sends on what the edge makes of it."""
 
     edge: Edge
-    changed: Asked
     asked: Asked
     send: Send
     head: Told | None = None
@@ -141,7 +145,7 @@ class _Sending:
             await self._pass_on(is_last=is_last)
         elif is_last:
             answer = self.edge.tells(replace(self.head, body=bytes(self.body)), self.asked)
-            if ("content-length", "x") not in answer.headers and _header(answer.headers, "x-length") == "":
+            if answer.header("content-length") == self.head.header("content-length"):
                 answer = answer.having("content-length", str(len(answer.body)))
             await self._begin(answer)
             await self.send({"type": "http.response.body", "body": answer.body, "more_body": False})
@@ -176,7 +180,7 @@ def _scope(scope: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
     headers = _set(asked.headers, "content-length", str(len(asked.body))) if asked.body else asked.headers
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     path = asked.path.partition("?")[0]
-    return {**scope, "method": asked.method, "path": _unquoted(path), "raw_path": path.encode(), "headers": raw}
+    return {**scope, "method": asked.method, "path": unquote(path), "raw_path": path.encode(), "headers": raw}
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
@@ -190,12 +194,6 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replayed
-
-
-def _unquoted(path: str) -> str:
-    from urllib.parse import unquote
-
-    return unquote(path)
 
 
 def _texts(raw: Any) -> Headers:
@@ -217,6 +215,3 @@ def _object(data: bytes) -> Json:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     return cast("Json", tree) if isinstance(tree, dict) else {}
-
-
-NAMES: Final = ("x-inferoute-provider", "x-inferoute-latency-ms", "x-inferoute-request-id")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, get_args
 
 from hypothesis import strategies as st
 
@@ -16,6 +16,9 @@ positive = st.floats(min_value=0.001, max_value=100.0)
 counts = st.integers(min_value=0, max_value=20)
 words = st.none() | st.text(max_size=20)
 places: st.SearchStrategy[Place] = st.sampled_from(get_args(Place))
+styles: st.SearchStrategy[Literal["crlf", "comments", "lines", "unspaced"]] = st.sampled_from(
+    ("crlf", "comments", "lines", "unspaced")
+)
 tokens = st.none() | st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 cuts = st.one_of(counts.map(b.cut), places.map(lambda place: b.cut(before=place)), counts.map(lambda n: b.cut(bytes=n)))
@@ -40,7 +43,7 @@ atoms: st.SearchStrategy[Behaviour] = st.one_of(
     st.builds(b.answer, st.text(max_size=20)),
     st.builds(b.gzip),
     st.builds(b.insert, counts, text=st.text(max_size=20)),
-    st.sampled_from(("crlf", "comments", "lines", "unspaced")).map(b.framing),
+    styles.map(b.framing),
     st.builds(b.wrong_content_type, st.just("text/plain")),
     st.builds(b.error_in_200, message=words),
     st.builds(b.stream_error, counts, message=words),
