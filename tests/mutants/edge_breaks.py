@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import gzip
+import importlib
 import os
 import struct
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from routeproof_reference_server import scrub, serve, upstream
+from routeproof_reference_server import scrub, upstream
 from routeproof_reference_server.routing import Catalogue, Router
 from routeproof_reference_server.routing.catalogue import UNRESTRICTED
-from tests.mutants.breaks import Break
+from tests.mutants.breaks import Break, _patch
 from tests.mutants.edge import Answer, Asked, Change, Edge, Json, Told
 
 _CHAT: Final = "/v1/chat/completions"
@@ -24,13 +25,14 @@ _MODELS: Final = "/v1/models"
 
 def _edged(*, asks: Change | None = None, tells: Answer | None = None) -> None:
     """Put an edge around every gateway that is made from now on."""
+    serve = importlib.import_module("routeproof_reference_server.serve")  # the package has a function of that name
     given = {name: change for name, change in (("asks", asks), ("tells", tells)) if change is not None}
     true_create = serve.create_app
 
     def create_app(*args: Any, **more: Any) -> Any:
         return Edge(app=true_create(*args, **more), **given)
 
-    serve.create_app = create_app
+    _patch(serve, "create_app", create_app)
 
 
 def _key() -> str:
@@ -201,7 +203,7 @@ def tells_413_as_400() -> None:
 
 def shows_the_providers_whole_error() -> None:
     """The body of a provider's error is handed on as it came."""
-    upstream.error_text = lambda data: data.decode("utf-8", "replace")
+    _patch(upstream, "error_text", lambda data: data.decode("utf-8", "replace"))
 
 
 def shows_internal_addresses() -> None:
@@ -213,7 +215,7 @@ def shows_internal_addresses() -> None:
         cleaned = true_clean(self, spelled)
         return cleaned.replace("\u2024", ".").replace("l\u00f8calhost", "localhost").replace("\u27e6fd", "[fd").replace("\u2236//", "://")
 
-    scrub.Scrubber.clean = clean  # type: ignore[method-assign]
+    _patch(scrub.Scrubber, "clean", clean)
 
 
 # Headers
@@ -376,9 +378,9 @@ def minds_no_capability() -> None:
     true_resolve = Catalogue.resolve
 
     def resolve(self: Catalogue, name: str, capability: Any, *more: Any) -> Any:
-        return true_resolve(self, name, "chat" if name == "auto" else capability, *more)  # type: ignore[arg-type]
+        return true_resolve(self, name, "chat" if name == "auto" else capability, *more)
 
-    Catalogue.resolve = resolve  # type: ignore[method-assign,assignment]
+    _patch(Catalogue, "resolve", resolve)
 
 
 def names_the_alias() -> None:
@@ -396,7 +398,7 @@ def names_the_alias() -> None:
 
 def _restricting(change: Callable[[Any], Any]) -> None:
     true_open = Router.open
-    Router.open = lambda self, ask: true_open(self, change(ask))  # type: ignore[method-assign]
+    _patch(Router, "open", lambda self, ask: true_open(self, change(ask)))
 
 
 def ignores_the_keys_provider() -> None:

@@ -31,7 +31,7 @@ each_stream = pytest.mark.parametrize("form", STREAMS, ids=str)
 
 WITH_USAGE = {"stream_options": {"include_usage": True}}
 
-#: Seconds for which a provider pauses: long enough that a machine which is late cannot be taken for a gateway that waits.
+#: Seconds for which a provider pauses: long enough that no machine which is late is taken for a gateway that waits.
 PAUSE = 0.4
 
 
@@ -235,7 +235,7 @@ async def test_failure_before_the_first_event_is_an_error_status(
 async def test_broken_stream_is_told_as_an_error_event(
     gateway: Gateway, providers: Providers, expect: Expect, form: Form, fault: Fault
 ) -> None:
-    """A stream that breaks after its first byte is told as an error event with the envelope, and no `[DONE]` follows."""
+    """A stream that breaks after its first byte ends in an error event with the envelope, and no `[DONE]` follows."""
     seen = await failing(gateway, providers, form, fault, links=1)
     expect.status(seen, 200)
     expect(seen.error_event is not None, expected="an error event", actual=seen.said)

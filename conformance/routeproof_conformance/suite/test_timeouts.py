@@ -27,7 +27,7 @@ from routeproof_spec.history import Ended
 SLOW_SHARE = 0.6
 DRIP = 0.02
 
-#: So many requests wait for so many seconds at a provider that does not answer: more than small pools of connections have.
+#: So many requests wait for so many seconds at a provider that does not answer: more than small pools can hold.
 WAITING = 24
 WAIT = 0.5
 

@@ -54,8 +54,10 @@ class Fault:
 
     async def at(self, providers: Providers, name: str) -> None:
         """Let provider *name* fail so until the check ends."""
-        await providers.behave(name, self.behaviour)
-        await providers.door(name, self.door)
+        if self.is_seen:
+            await providers.behave(name, self.behaviour)
+        else:
+            await providers.door(name, self.door)
 
 
 def cases(faults: Iterable[Fault], *, forms: tuple[Form, ...] = FORMS) -> list[tuple[Form, Fault]]:
