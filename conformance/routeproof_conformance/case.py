@@ -97,4 +97,5 @@ class Case:
                 finally:
                     # Cancelled too, a check leaves no fault behind; the control port answers in milliseconds.
                     with trio.move_on_after(HEALING, shield=True):
-                        await self._fleet.heal()
+                        if not self._fleet.is_healed:
+                            await self._fleet.heal()

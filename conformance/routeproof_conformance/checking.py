@@ -235,8 +235,11 @@ class Checking:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Close the target, write the report, and set the exit code that the outcomes deserve."""
-        self._stack.close()
+        """Write the report, set the exit code that the outcomes deserve, and close the target."""
+        with self._stack:
+            self._finish(session, exitstatus)
+
+    def _finish(self, session: pytest.Session, exitstatus: int) -> None:
         if session.config.getoption("collectonly") or self.run.report is not None:
             return
         match exitstatus:

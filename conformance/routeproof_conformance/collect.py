@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,13 +13,10 @@ from typing import Final, final
 from routeproof_conformance.case import Bench, Case
 from routeproof_conformance.judge.outcome import RED, Outcome, Ruling
 from routeproof_conformance.judge.verdict import SETTLED, UNSETTLED, Exit, exit_code, verdict
-from routeproof_conformance.observed import Observed
 from routeproof_conformance.report import (
     FORMAT,
-    AttemptSeen,
     CheckSeen,
     ErrorBudget,
-    ExchangeSeen,
     LeftOut,
     Machine,
     ProfileSeen,
@@ -28,19 +24,19 @@ from routeproof_conformance.report import (
     Sentence,
     StatisticSeen,
     TargetSeen,
-    Transfer,
 )
 from routeproof_conformance.settings import Settings
 from routeproof_conformance.target import Target
 from routeproof_conformance.target_file import Expectation
+from routeproof_conformance.writer import Writer
 from routeproof_spec.contract import load_contract
-from routeproof_spec.history import Attempt, Exchange, Frame, Headers
 from routeproof_spec.requirement import PROFILES, Requirement, load_requirements
 
 BODY_CHARS_MAX: Final = 4000  # of a body in the report
 FRAMES_MAX: Final = 200
-#: Of a check that held, so many exchanges are enough to see how it was made.
-EXCHANGES_KEPT_GREEN: Final = 2
+#: Of a check that held, so much is enough to see how it was made.
+EXCHANGES_KEPT_GREEN: Final = 1
+BODY_CHARS_MAX_GREEN: Final = 300
 
 
 @final
@@ -109,103 +105,31 @@ def check(
     """Return one check as the report holds it: all that is kept of a red one, a little of a green one."""
     evidence = case.evidence
     is_green = ruling.outcome not in RED and ruling.outcome not in (Outcome.WARN, Outcome.EXPECTED_FAIL)
-    kept = evidence.observed[:EXCHANGES_KEPT_GREEN] if is_green else evidence.observed
-    started = min((each.exchange.sent_at for each in evidence.observed), default=0.0)
-    secrets = [*case.bench.target.keys.values(), *case.bench.secrets.values()]
+    kept = evidence.observed[-EXCHANGES_KEPT_GREEN:] if is_green else evidence.observed
+    writer = Writer(
+        target=case.bench.target,
+        started=min((each.exchange.sent_at for each in evidence.observed), default=0.0),
+        secrets=(*case.bench.target.keys.values(), *case.bench.secrets.values()),
+        body_chars_max=BODY_CHARS_MAX_GREEN if is_green else BODY_CHARS_MAX,
+        frames_max=0 if is_green else FRAMES_MAX,
+    )
     return CheckSeen(
         name=case.name,
         area=case.name.partition("/")[0],
         says=says,
         requirements=[each.id for each in requirements],
         outcome=ruling.outcome,
-        reason=_redacted(ruling.reason, secrets),
+        reason=writer.redacted(ruling.reason),
         broken=ruling.requirement,
         duration=round(duration, 4),
         requests=evidence.requests,
-        exchanges=[exchange_seen(each, case.bench.target, started, secrets) for each in kept],
+        exchanges=[writer.exchange(each) for each in kept],
         dropped=evidence.requests - len(kept),
-        notes=[_redacted(note, secrets) for note in evidence.notes],
+        notes=[writer.redacted(note) for note in evidence.notes],
         statistics=[StatisticSeen(**asdict(each)) for each in evidence.statistics],
         expectation="" if expectation is None else " ".join(filter(None, (expectation.reason, expectation.issue))),
-        traceback=_redacted(trace, secrets),
+        traceback=writer.redacted(trace),
     )
-
-
-def exchange_seen(seen: Observed, target: Target, started: float, secrets: Sequence[str]) -> ExchangeSeen:
-    """Return both sides of one request, in seconds since *started*."""
-    exchange = seen.exchange
-    return ExchangeSeen(
-        marker=exchange.marker,
-        method=exchange.method,
-        path=exchange.path,
-        sent=_at(exchange.sent_at, started),
-        request=_transfer(exchange.request_headers, exchange.request_body, (), started, secrets),
-        status=exchange.status,
-        head=None if exchange.head_at is None else _at(exchange.head_at, started),
-        response=_transfer(exchange.headers, exchange.body, exchange.frames, started, secrets),
-        ended=exchange.ended.value,
-        ended_at=_at(exchange.ended_at, started),
-        detail=exchange.detail,
-        curl=curl(exchange, target),
-        attempts=None if seen.journal is None else [_attempt(attempt, started, secrets) for attempt in seen.journal],
-    )
-
-
-def curl(exchange: Exchange, target: Target) -> str:
-    """Return a command line that sends the same request; the key stands as its variable's name."""
-    origin = target.base_url.partition("://")
-    host = origin[2].partition("/")[0]
-    words = ["curl", "-sS", "-i", "-N", "-X", exchange.method, f"{origin[0]}://{host}{exchange.path}"]
-    line = " ".join(shlex.quote(word) for word in words)
-    for name, value in exchange.request_headers:
-        if name == "authorization" and value.startswith("Bearer sha256:"):
-            line += f' -H "Authorization: Bearer ${target.tables.target.key_env}"'
-        elif name not in _OWN_HEADERS:
-            line += " -H " + shlex.quote(f"{name}: {value}")
-    if exchange.request_body:
-        line += " --data-binary " + shlex.quote(exchange.request_body[:BODY_CHARS_MAX].decode("utf-8", "replace"))
-    return line
-
-
-#: What every client sends of its own accord.
-_OWN_HEADERS: Final = frozenset({"host", "content-length", "accept", "accept-encoding", "connection", "user-agent"})
-
-
-def _attempt(attempt: Attempt, started: float, secrets: Sequence[str]) -> AttemptSeen:
-    return AttemptSeen(
-        provider=attempt.provider,
-        received=_at(attempt.received_at, started),
-        status=attempt.status,
-        faults=list(attempt.faults),
-        request=_transfer(attempt.request_headers, attempt.request_body, (), started, secrets),
-        response=_transfer((), attempt.body, attempt.frames, started, secrets),
-        ended=attempt.ended.value,
-        ended_at=_at(attempt.ended_at, started) if attempt.ended_at else None,
-        peer_gone=None if attempt.peer_gone_at is None else _at(attempt.peer_gone_at, started),
-    )
-
-
-def _transfer(
-    headers: Headers, body: bytes, frames: Sequence[Frame], started: float, secrets: Sequence[str]
-) -> Transfer:
-    text = body[: BODY_CHARS_MAX * 4].decode("utf-8", "replace")[:BODY_CHARS_MAX]
-    return Transfer(
-        headers=[(name, _redacted(value, secrets)) for name, value in headers],
-        body=_redacted(text, secrets),
-        body_bytes=len(body),
-        frames=[(_at(frame.at, started), len(frame.data)) for frame in frames[:FRAMES_MAX]],
-    )
-
-
-def _redacted(text: str, secrets: Sequence[str]) -> str:
-    """Return *text* without any secret of the run: a body that quotes one is a finding, and no reason to spread it."""
-    for secret in secrets:
-        text = text.replace(secret, "[secret]")
-    return text
-
-
-def _at(time: float, started: float) -> float:
-    return round(time - started, 6)
 
 
 def _target(target: Target) -> TargetSeen:

@@ -120,10 +120,7 @@ class Gateway:
         fleet = self._case.fleet
         if fleet is None:
             return None
-        attempts: tuple[Attempt, ...] | None = None
-        with trio.move_on_after(self.target.timing.settle):
-            attempts = await fleet.wait_idle(marker)
-        return attempts if attempts is not None else await fleet.attempts(marker)
+        return await fleet.wait_idle(marker, within=self.target.timing.settle)
 
     def _configured_chain(self, length: int, form: Form) -> Chain:
         by_provider = {link.provider: link for link in self.target.pinned(form.operation)}

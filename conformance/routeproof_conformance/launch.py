@@ -64,7 +64,9 @@ def launched(
         )
         ready = launch.ready if "://" in launch.ready else url + launch.ready
         with log.open("wb") as output:
-            process = _started(command, env={**environ, **env}, output=output, file=file, folder=folder)
+            process = _started(
+                command, env={**environ, **env}, output=output, file=file, folder=folder, install=launch.install
+            )
             try:
                 _wait_ready(
                     process, _rendered(ready, known, file=file, key="launch.ready"), launch.timeout, secret, log
@@ -126,7 +128,7 @@ def _rendered(text: str, known: Mapping[str, object], *, file: Path, key: str) -
 
 
 def _started(
-    command: list[str], *, env: Mapping[str, str], output: IO[bytes], file: Path, folder: Path
+    command: list[str], *, env: Mapping[str, str], output: IO[bytes], file: Path, folder: Path, install: str
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603 - the user's own command
@@ -140,7 +142,8 @@ def _started(
         )
     except OSError as error:
         found = f"{command[0]}: {error.strerror}"
-        raise ConfigError(file=file, key="launch.command", found=found, wanted="a command that can be run") from error
+        wanted = "a command that can be run" + (f": {install}" if install else "")
+        raise ConfigError(file=file, key="launch.command", found=found, wanted=wanted) from error
 
 
 def _wait_ready(process: subprocess.Popen[bytes], url: str, timeout: float, secret: str, log: Path) -> None:

@@ -32,13 +32,13 @@ class Pools:
     def take(self, *, strategy: str = "any", size: int = 2, operation: str = "chat", priced: bool = False) -> Pool:
         """Return a fresh pool of at least *size* providers; raise `NotDeclared` where none is left.
 
-        A pool that is bound to another strategy does not fit; one of the exact size comes before a larger one. With
-        *priced* its order of cost must be declared.
+        A pool that is bound to another strategy does not fit, unless any will do; one of the exact size comes before a
+        larger one. With *priced* its order of cost must be declared.
         """
         fits = [
             (len(table.providers), index)
             for index, (table, _) in enumerate(self._fresh)
-            if table.strategy in ("any", strategy)
+            if (table.strategy == strategy or "any" in (table.strategy, strategy))
             and len(table.providers) >= size
             and operation in table.operations
             and (not priced or table.cheapest_first)

@@ -33,6 +33,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     config: str = ""  # the template of its configuration file, beside the target file
     ready: str = "/models"  # below the base URL; a text that begins with http:// is taken whole
     timeout: float = 30.0  #: seconds until it must be ready
+    install: str = ""  # how to get it, in words, for those who have it not
     env: dict[str, str] = {}
 
 

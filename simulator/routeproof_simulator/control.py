@@ -1,18 +1,21 @@
 """The control API of a fleet, on a port of its own: JSON in, JSON out, played by the same wire as the providers.
 
 GET /fleet · PUT /providers/{name}/behaviour `{"behaviour": …, "ttl": seconds?}` · PUT /providers/{name}/door
-`{"door": "open|refused|silent"}` · POST /heal · GET /journal?marker=&after= · DELETE /journal · GET /healthz.
+`{"door": "open|refused|silent"}` · POST /heal · GET /journal?marker=&after=&idle_within= · DELETE /journal ·
+GET /healthz.
 What is wrong in a request is answered with `{"error": {"found", "wanted", …}}` and changes nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, Final, final
 from urllib.parse import parse_qs
 
 import msgspec
+import trio
 from msgspec import Meta, Struct
 
 from routeproof_simulator import spelling
@@ -25,6 +28,8 @@ from routeproof_spec.errors import ConfigError
 from routeproof_spec.history import Attempt
 
 PAGE_ATTEMPTS_MAX = 500
+IDLE_WITHIN_MAX: Final = 60.0  #: seconds that a page may wait for open attempts to end
+POLL: Final = 0.002  #: seconds
 PAGE_BYTES_MAX = 8 * 2**20  # of bodies; a page holds one attempt at least
 
 _DONE: Final = {"status": "ok"}
@@ -86,17 +91,19 @@ class Control:
         except ConfigError as error:
             told = {"message": str(error), "key": error.key, "found": error.found, "wanted": error.wanted}
             script = _answer(422, {"error": told})
-        return Reply(script, Entry("control", request, marker=None, index=0), ready=self._doors_settled)
+        return Reply(script, Entry("control", request, marker=None, index=0))
 
-    async def _doors_settled(self) -> None:
+    async def _settled(self, script: Script) -> Script:
+        """Return *script* once every change of a door is in force."""
         for provider in self._providers.values():
             await provider.door_settled()
+        return script
 
     def refuse(self, received: Received, status: int, message: str) -> Reply:
         """Answer what is no request."""
         return Reply(_error(status, message, found="bytes", wanted="HTTP"), Entry("", received, marker=None, index=0))
 
-    def _routed(self, request: Received) -> Script:
+    def _routed(self, request: Received) -> Script | Callable[[], Awaitable[Script]]:
         match request.method, request.path.split("/")[1:]:
             case "GET", ["healthz"]:
                 answer: object = _DONE
@@ -108,11 +115,11 @@ class Control:
             case "POST", ["heal"]:
                 for provider in self._providers.values():
                     provider.heal()
-                answer = _DONE
+                return partial(self._settled, _answer(200, _DONE))
             case "GET", ["journal"]:
-                return self._page(request)
+                return self._asked_page(request)
             case "PUT", ["providers", name, ("behaviour" | "door") as what]:
-                return self._change(request, name, what)
+                return partial(self._settled, self._change(request, name, what))
             case method, ["healthz" | "fleet" | "journal" | "heal"] | ["providers", _, "behaviour" | "door"]:
                 return _error(405, "The path has no such method.", found=method, wanted="another method")
             case _:
@@ -147,18 +154,33 @@ class Control:
             door=provider.door,
         )
 
-    def _page(self, request: Received) -> Script:
+    def _asked_page(self, request: Received) -> Script | Callable[[], Awaitable[Script]]:
         query = parse_qs(request.query, keep_blank_values=True)
-        unknown = sorted(query.keys() - {"marker", "after"})
+        unknown = sorted(query.keys() - {"marker", "after", "idle_within"})
         if unknown:
-            return _error(400, "The query has an unknown key.", found=unknown[0], wanted="marker, after")
+            return _error(400, "The query has an unknown key.", found=unknown[0], wanted="marker, after, idle_within")
         after = query.get("after", ["0"])[-1]
         if not (after.isascii() and after.isdigit() and len(after) < 16):
             return _error(400, "The query's 'after' is wrong.", found=after, wanted="a sequence number, 0 or more")
         marker = query.get("marker", [None])[-1]
+        if "idle_within" not in query:
+            return self._page(marker, int(after))
+        within = _seconds(query["idle_within"][-1])
+        if within is None:
+            wanted = f"0 to {IDLE_WITHIN_MAX:g} seconds"
+            return _error(400, "The query's 'idle_within' is wrong.", found=query["idle_within"][-1], wanted=wanted)
+        return partial(self._idle_page, marker, int(after), within)
+
+    async def _idle_page(self, marker: str | None, after: int, within: float) -> Script:
+        with trio.move_on_after(within):
+            while self._journal.is_open(marker):  # noqa: ASYNC110 - the journal is pure: it has nobody to wake
+                await trio.sleep(POLL)
+        return self._page(marker, after)
+
+    def _page(self, marker: str | None, after: int) -> Script:
         attempts: list[Attempt] = []
         size = 0
-        last, still_open, more = int(after), 0, False
+        last, still_open, more = after, 0, False
         for sequence, entry in self._journal.since(last, marker=marker):
             if len(attempts) >= PAGE_ATTEMPTS_MAX or (attempts and size + entry.size > PAGE_BYTES_MAX):
                 more = True
@@ -171,6 +193,14 @@ class Control:
             200,
             JournalPage(attempts=tuple(attempts), next=last, more=more, open=still_open, dropped=self._journal.dropped),
         )
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds <= IDLE_WITHIN_MAX else None
 
 
 def _answer(status: int, tree: object) -> Script:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from types import TracebackType
 from typing import Final, Self, TypeVar, final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx2
 import msgspec
-import trio
 
 from routeproof_simulator import spelling
 from routeproof_simulator.algebra import Behaviour
@@ -19,8 +18,7 @@ from routeproof_spec.history import Attempt
 
 T = TypeVar("T")
 
-DEADLINE: Final = 10.0  #: seconds; of one exchange with the control port, which answers within milliseconds
-POLL: Final = 0.01  #: seconds
+DEADLINE: Final = 10.0  #: seconds; of one exchange with the control port, beyond what it is asked to wait
 PAGES_MAX: Final = 1000
 
 
@@ -33,6 +31,7 @@ class FleetClient:
 
     def __init__(self, control_url: str, *, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._url = control_url
+        self.is_healed = False  # whether every provider is known to behave as configured, by this client's doing
         self._client = httpx2.AsyncClient(base_url=control_url, transport=transport, trust_env=False, timeout=DEADLINE)
 
     async def __aenter__(self) -> Self:
@@ -53,51 +52,51 @@ class FleetClient:
 
     async def set_behaviour(self, provider: str, behaviour: Behaviour, *, ttl: float | None = None) -> None:
         """Let *provider* behave so; after *ttl* seconds as configured again."""
+        self.is_healed = False
         body = {"behaviour": spelling.encode(behaviour), "ttl": ttl}
         await self._ask("PUT", f"/providers/{quote(provider, safe='')}/behaviour", body)
 
     async def set_door(self, provider: str, door: Door | str) -> None:
         """Open, close or silence the door of *provider*; a change ends the connections that it has."""
+        self.is_healed = False
         await self._ask("PUT", f"/providers/{quote(provider, safe='')}/door", {"door": door})
 
     async def heal(self) -> None:
         """Let every provider behave as configured."""
         await self._ask("POST", "/heal")
+        self.is_healed = True
 
     async def attempts(self, marker: str | None = None) -> tuple[Attempt, ...]:
         """Return the attempts that bear *marker*, or all, in the order in which they were received."""
-        return (await self._read(marker))[0]
+        return await self._read(marker)
 
-    async def wait_idle(self, marker: str | None = None) -> tuple[Attempt, ...]:
-        """Wait until no attempt (that bears *marker*) is open, and return them. Callers bound it: `trio.fail_after`."""
-        while True:
-            attempts, still_open = await self._read(marker)
-            if not still_open:
-                return attempts
-            await trio.sleep(POLL)
+    async def wait_idle(self, marker: str | None = None, *, within: float = DEADLINE) -> tuple[Attempt, ...]:
+        """Return the attempts once none (that bears *marker*) is open; after *within* seconds as they stand."""
+        return await self._read(marker, idle_within=within)
 
     async def clear(self) -> None:
         """Forget all attempts."""
         await self._ask("DELETE", "/journal")
 
-    async def _read(self, marker: str | None) -> tuple[tuple[Attempt, ...], int]:
+    async def _read(self, marker: str | None, *, idle_within: float | None = None) -> tuple[Attempt, ...]:
         attempts: list[Attempt] = []
-        still_open, after = 0, 0
+        query: dict[str, str] = {} if marker is None else {"marker": marker}
+        if idle_within is not None:
+            query["idle_within"] = f"{idle_within:f}"
+        after = 0
         for _ in range(PAGES_MAX):
-            query = f"?after={after}" + (f"&marker={quote(marker, safe='')}" if marker is not None else "")
-            page = _decoded(await self._ask("GET", "/journal" + query), JournalPage)
+            path = f"/journal?{urlencode(query | {'after': str(after)})}"
+            page = _decoded(await self._ask("GET", path, waits=idle_within or 0.0), JournalPage)
             attempts += page.attempts
-            still_open += page.open
             after = page.next
             if not page.more:
                 break
-        return tuple(attempts), still_open
+        return tuple(attempts)
 
-    async def _ask(self, method: str, path: str, body: object = None) -> bytes:
+    async def _ask(self, method: str, path: str, body: object = None, *, waits: float = 0.0) -> bytes:
+        content = None if body is None else msgspec.json.encode(body)
         try:
-            response = await self._client.request(
-                method, path, content=None if body is None else msgspec.json.encode(body)
-            )
+            response = await self._client.request(method, path, content=content, timeout=DEADLINE + waits)
         except httpx2.TransportError as error:
             reason = str(error) or type(error).__name__
             raise TargetUnreachable(

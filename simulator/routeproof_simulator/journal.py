@@ -96,6 +96,7 @@ class Journal:
         self._bytes_max = bytes_max
         self._entries: OrderedDict[int, Entry] = OrderedDict()
         self._open: dict[int, Entry] = {}
+        self._marked: dict[str, list[int]] = {}
         self._closed_bytes = 0  # of entries known to have ended
         self.last = 0  # the sequence number of the newest attempt; the first is 1
         self.dropped = 0  # how many attempts were dropped for want of room
@@ -105,18 +106,30 @@ class Journal:
         self._settle()
         self.last += 1
         self._entries[self.last] = self._open[self.last] = entry
+        if entry.marker is not None:
+            self._marked.setdefault(entry.marker, []).append(self.last)
         while len(self._entries) > self._attempts_max or self._closed_bytes > self._bytes_max:
             sequence, oldest = self._entries.popitem(last=False)
             if self._open.pop(sequence, None) is None:
                 self._closed_bytes -= oldest.size
+            if oldest.marker is not None:
+                self._unmark(oldest.marker, sequence)
             self.dropped += 1
 
     def since(self, sequence: int = 0, *, marker: str | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield the entries after *sequence*, those of *marker* alone where one is given, with their numbers."""
-        for number in range(max(sequence, self.dropped_to) + 1, self.last + 1):
+        first = max(sequence, self.dropped_to) + 1
+        numbers = range(first, self.last + 1) if marker is None else tuple(self._marked.get(marker, ()))
+        for number in numbers:
             entry = self._entries.get(number)
-            if entry is not None and marker in (None, entry.marker):
+            if entry is not None and number >= first:
                 yield number, entry
+
+    def is_open(self, marker: str | None = None) -> bool:
+        """Whether an attempt has not ended, of those that bear *marker* where one is given."""
+        if marker is None:
+            return self.open_count > 0
+        return any(entry.is_open for _, entry in self.since(marker=marker))
 
     def of(self, marker: str) -> tuple[Attempt, ...]:
         """Return the attempts that bear *marker*."""
@@ -142,8 +155,15 @@ class Journal:
         """Forget all attempts; numbers go on, and those still open end unseen."""
         self._entries.clear()
         self._open.clear()
+        self._marked.clear()
         self._closed_bytes = 0
         self.dropped = 0
+
+    def _unmark(self, marker: str, sequence: int) -> None:
+        numbers = self._marked[marker]
+        numbers.remove(sequence)
+        if not numbers:
+            del self._marked[marker]
 
     def _settle(self) -> None:
         # The open ones are few (one a connection at most), so a look at each of them is cheap.

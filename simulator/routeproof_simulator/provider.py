@@ -43,9 +43,8 @@ class Doorkeeper(Protocol):
 class Reply:
     """What the wire is to play, and where it notes what happens."""
 
-    script: Script
+    script: Script | Callable[[], Awaitable[Script]]  # the latter where the answer has to wait for what it reports
     entry: Entry
-    ready: Callable[[], Awaitable[None]] | None = None  # awaited first: what the answer reports has then come about
 
 
 @final

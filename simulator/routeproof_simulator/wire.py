@@ -8,16 +8,17 @@ Rule 4. While a script waits, the connection is read, so that a peer that goes a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, final
 
 import trio
 
+from routeproof_simulator.journal import Entry
 from routeproof_simulator.playing import Player, Reset
 from routeproof_simulator.provider import Reply
 from routeproof_simulator.reading import Reader
 from routeproof_simulator.received import Received
-from routeproof_simulator.script import Wait
+from routeproof_simulator.script import Script, Wait
 from routeproof_spec.history import Ended
 
 RECEIVE_BYTES: Final = 64 * 2**10
@@ -117,14 +118,13 @@ class _Connection:
         self._awaits_request = False
         self._allow(PLAY_SECONDS_MAX)
         reply = self._responder.respond(request)
-        if reply.ready is not None:
-            await reply.ready()
+        script = await _known(reply.script)
         player = Player(self._stream, request, reply.entry, now=self._now, reset=self._reset)
         try:
-            if any(isinstance(op, Wait) for op in reply.script):
-                await self._play_watched(player, reply)
+            if any(isinstance(op, Wait) for op in script):
+                await self._play_watched(player, script, reply.entry)
             else:
-                await self._play(player, reply)
+                await self._play(player, script, reply.entry)
         finally:
             # Cut by the deadline, by a door that closed, or by the end of the fleet, unless it has ended before.
             reply.entry.end(Ended.CUT, self._now())
@@ -133,22 +133,22 @@ class _Connection:
     def _allow(self, seconds: float) -> None:
         self._deadline.deadline = trio.current_time() + seconds
 
-    async def _play(self, player: Player, reply: Reply) -> None:
+    async def _play(self, player: Player, script: Script, entry: Entry) -> None:
         try:
-            await player.play(reply.script)
+            await player.play(script)
         except trio.BrokenResourceError:
-            reply.entry.peer_gone(self._now())
+            entry.peer_gone(self._now())
 
-    async def _play_watched(self, player: Player, reply: Reply) -> None:
+    async def _play_watched(self, player: Player, script: Script, entry: Entry) -> None:
         async with trio.open_nursery() as nursery:
 
             async def watch() -> None:
                 if await self._peer_leaves():
-                    reply.entry.peer_gone(self._now())
+                    entry.peer_gone(self._now())
                     nursery.cancel_scope.cancel()
 
             nursery.start_soon(watch)
-            await self._play(player, reply)
+            await self._play(player, script, entry)
             nursery.cancel_scope.cancel()
 
     async def _peer_leaves(self) -> bool:
@@ -172,10 +172,14 @@ class _Connection:
         player = Player(self._stream, received, reply.entry, now=self._now, reset=self._reset)
         try:
             with trio.move_on_after(LINGER_SECONDS_MAX):
-                await player.play(reply.script, ended=Ended.BROKEN)
+                await player.play(await _known(reply.script), ended=Ended.BROKEN)
                 await self._stream.send_eof()
                 read = 0
                 while read < LINGER_BYTES_MAX and (data := await self._stream.receive_some(RECEIVE_BYTES)):
                     read += len(data)
         finally:
             reply.entry.end(Ended.BROKEN, self._now())
+
+
+async def _known(script: Script | Callable[[], Awaitable[Script]]) -> Script:
+    return await script() if callable(script) else script

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import httpx2
 import msgspec
 import pytest
 import trio
+from trio.testing import MockClock
 
 from routeproof_simulator import FleetClient, serving_fleet, spelling
 from routeproof_simulator.algebra import Behaviour
@@ -34,6 +36,8 @@ class Desk:
     def ask(self, method: str, target: str, body: object = None) -> tuple[int, Any]:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         script = self.control.respond(Received(method=method, target=target, headers=(), body=data, at=0.0)).script
+        if callable(script):
+            script = trio.run(script, clock=MockClock(autojump_threshold=0))
         head = script[0]
         assert isinstance(head, Head)
         return head.status, msgspec.json.decode(body_of(script))
@@ -73,7 +77,7 @@ WRONG: list[tuple[str, str, object, int, str | None, str | None]] = [
     ("PUT", "/providers/alpha/behaviour", [], 422, "[]", None),
     ("PUT", "/providers/alpha/door", {"door": "ajar"}, 422, None, None),
     ("GET", "/journal?after=x", None, 400, "x", "a sequence number, 0 or more"),
-    ("GET", "/journal?mark=x", None, 400, "mark", "marker, after"),
+    ("GET", "/journal?mark=x", None, 400, "mark", "marker, after, idle_within"),
     ("DELETE", "/fleet", None, 405, "DELETE", "another method"),
     ("GET", "/nowhere", None, 404, "/nowhere", None),
 ]
@@ -161,3 +165,25 @@ def test_a_control_port_that_does_not_answer_is_named() -> None:
                 await fleet.heal()
 
     trio.run(main)
+
+
+def test_a_page_waits_until_the_attempts_of_a_marker_have_ended() -> None:
+    desk = Desk()
+    alpha = desk.fleet.providers["alpha"]
+    told = (chat(messages=[{"role": "user", "content": in_text(each)}]) for each in ("ended", "open"))
+    ended, still_open = (alpha.respond(request(each)).entry for each in told)
+    ended.end(Ended.COMPLETE, 1.0)
+    began = time.monotonic()
+    assert desk.ask("GET", "/journal?marker=ended&idle_within=60")[1]["open"] == 0
+    assert desk.ask("GET", "/journal?marker=open&idle_within=60")[1]["open"] == 1, (
+        "it shows what stands when time is up"
+    )
+    still_open.end(Ended.COMPLETE, 2.0)
+    assert desk.ask("GET", "/journal?idle_within=60")[1]["open"] == 0
+    assert time.monotonic() - began < 30, "virtual time passed, not real time"
+
+
+@pytest.mark.parametrize("within", ["-1", "61", "soon", "nan", ""])
+def test_a_wait_that_is_no_bounded_number_of_seconds_is_refused(within: str) -> None:
+    status, tree = Desk().ask("GET", f"/journal?idle_within={within}")
+    assert (status, tree["error"]["wanted"]) == (400, "0 to 60 seconds")

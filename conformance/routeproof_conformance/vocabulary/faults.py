@@ -31,7 +31,7 @@ from routeproof_simulator.behaviours import (
 )
 
 #: Seconds between the last good event and what breaks a stream: time for a gateway to pass that event on.
-BREATH: Final = 0.03
+BREATH: Final = 0.01
 
 
 @final
@@ -113,19 +113,13 @@ RESETS: Final = (
 SILENT: Final = Fault(name="silent-door", door=Door.SILENT)
 UNANSWERED: Final = Fault(name="stall-before-head", behaviour=stall(before="headers"))
 
-SILENCES: Final = (
-    SILENT,
-    UNANSWERED,
-    Fault(name="stall-after-head", behaviour=stall(frames=0)),
-)
+UNCONTINUED: Final = Fault(name="stall-after-head", behaviour=stall(frames=0))
 
 RATE_LIMITS: Final = (RATE_LIMITED, Fault(name="429-for-a-second", behaviour=fail(429, retry_after=1)))
 
 CREDENTIALS: Final = tuple(Fault(name=str(status), behaviour=fail(status)) for status in (401, 402, 403))
 
-OTHER_STATUSES: Final = tuple(
-    Fault(name=str(status), behaviour=fail(status)) for status in (307, 404, 408, 409, 410, 418, 425)
-)
+OTHER_STATUSES: Final = tuple(Fault(name=str(status), behaviour=fail(status)) for status in (307, 404, 408, 409, 425))
 
 BROKEN_BODIES: Final = (
     Fault(name="cut-after-head", behaviour=cut(bytes=0), forms=WHOLE),
@@ -166,6 +160,9 @@ CLIENT_MISTAKES: Final = tuple(Fault(name=str(status), behaviour=fail(status)) f
 
 #: One of each way to fail before the first byte that every form knows.
 FAILURES: Final = (OVERLOADED, RATE_LIMITED, REFUSED, RESET, *CREDENTIALS[:1], *MEDIA_TYPES[:1])
+
+#: What a provider answers instead of a success, in every form that can happen.
+BROKEN_ANSWERS: Final = (*FAILURES, *BROKEN_BODIES, *ERROR_OBJECTS, *EMPTY_STREAMS, *STREAM_ERRORS)
 
 
 # After the first byte of a stream
@@ -225,7 +222,7 @@ BROKEN_STREAMS: Final = (
 ENDLESS: Final = (
     (
         UNANSWERED,
-        Fault(name="stall-after-head", behaviour=stall(frames=0)),
+        UNCONTINUED,
         Fault(name="comments", behaviour=answer(": waiting\n\n" * 999) | slicer(11, 0.1), forms=STREAMS),
     ),
     (

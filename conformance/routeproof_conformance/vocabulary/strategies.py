@@ -48,10 +48,9 @@ class Strategies:
             case _:
                 await self._soundest(ask, pool)
 
-    async def rest(self, ask: Ask) -> None:
-        """Wait until no failure of an earlier check counts any more, and let the providers be measured anew."""
+    async def rest(self) -> None:
+        """Wait until no provider is avoided any more for what it did in an earlier check."""
         await trio.sleep(self.target.need(self.target.routing.cooldown, "routing.cooldown"))
-        await self.trials.warm_up(ask)
 
     def _pool(self, strategy: str, form: Form) -> Pool:
         if strategy == "cost":
@@ -75,7 +74,7 @@ class Strategies:
         await self.trials.prefers(ask, fast, among=pool.providers, requirement=self.expect.requirement)
 
     async def _soundest(self, ask: Ask, pool: Pool) -> None:
-        await self.rest(ask)
+        await self.rest()
         sound = unlikely(pool)
         for name in pool.providers:
             if name != sound:
