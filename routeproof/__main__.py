@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 import click
 
 from routeproof._version import __version__
 from routeproof.exits import explain
 
-#: name of a command -> module under `routeproof.commands` that holds it under the same name
-COMMANDS = ("demo", "serve", "providers", "check", "requirements", "chaos")
+#: Name of a command, which is `command` in the module of that name under `routeproof.commands`, and what it is for.
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "demo": "Prove the reference gateway over three fake providers, all on loopback.",
+        "serve": "Start the reference gateway.",
+        "providers": "Start fake providers that misbehave on demand.",
+        "doctor": "Prove that a gateway is wired so that a verdict means something.",
+        "check": "Judge a gateway by both of its sides.",
+        "requirements": "List the requirements, or explain one.",
+        "chaos": "Live through outages in virtual time.",
+    }
+)
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is asked for: the help of all of them takes no heavy import."""
+    """A group that imports a command when it is asked for, so that no command waits for the others' imports."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
         """Return the commands in the order in which a newcomer meets them."""
@@ -25,9 +38,13 @@ class LazyGroup(click.Group):
         """Return the command *cmd_name*, or None where there is none."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"routeproof.commands.{cmd_name}")
-        command: click.Command = module.command
+        command: click.Command = importlib.import_module(f"routeproof.commands.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Write the table of commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(

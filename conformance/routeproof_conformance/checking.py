@@ -212,6 +212,8 @@ class Checking:
         self._rulings[report.nodeid] = ruling
         report.outcome = "failed" if ruling.outcome in RED else "passed"
         report.longrepr = told(seen) if report.failed else None
+        if report.passed and call.when == "setup":  # pytest would go on to run it
+            report.outcome, report.longrepr = "skipped", ("", 0, ruling.reason)
         self._stop_where_gone(item.session, ruling)
 
     def _stop_where_gone(self, session: pytest.Session, ruling: Ruling) -> None:

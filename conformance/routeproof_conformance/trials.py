@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final, final
@@ -15,6 +16,7 @@ from routeproof_conformance.judge import preference, rotation
 from routeproof_conformance.judge.outcome import NotTestable
 from routeproof_conformance.judge.preference import Decision
 from routeproof_conformance.pools import Pool
+from routeproof_spec.history import Attempt
 
 #: Requests for each provider of a rotation: a random choice then passes with less than 1e-6.
 ROUNDS: Final = 8
@@ -34,12 +36,7 @@ class Trials:
 
     async def choices(self, ask: Ask, n: int) -> tuple[str, ...]:
         """Return the providers of the first attempts of *n* successive requests; `Violation` if one was not sent on."""
-        chosen: list[str] = []
-        for _ in range(n):
-            seen = await self._gateway.send(ask)
-            self._expect(seen.first is not None, expected="a request that reaches a provider", actual=seen.said)
-            chosen.append(seen.first or "")
-        return tuple(chosen)
+        return tuple([(await self._first(ask)).provider for _ in range(n)])
 
     async def warm_up(self, ask: Ask) -> None:
         """Send the requests that the gateway declares to need before a learned preference shows."""
@@ -52,11 +49,13 @@ class Trials:
         *,
         among: Sequence[str],
         beside: Sequence[Ask] = (),
+        retried_after: float = math.inf,
         requirement: str | None = None,
     ) -> None:
         """Judge one request after the other until it is decided whether the gateway prefers *provider*.
 
-        Before each of them go those *beside*, which are not judged.
+        Before each of them go those *beside*, which are not judged. Nor is the choice of another provider that was not
+        asked for *retried_after* seconds: a gateway may look whether it has healed.
         """
         test = preference.plan(
             exploration=self._routing.exploration,
@@ -65,7 +64,7 @@ class Trials:
             beta=self._stats.beta,
         )
         question = f"is {provider} preferred? (misses: {test.p0:.2f} if so, {test.p1:.2f} if blind)"
-        decision, share = await self._decided(test, ask, provider, beside, question)
+        decision, share = await self._decided(test, ask, provider, question, beside, retried_after)
         expected = f"{provider} preferred, in all but {test.p0:.0%} of the requests"
         self._bound(requirement)(decision is Decision.HELD, expected=expected, actual=share)
 
@@ -78,7 +77,7 @@ class Trials:
             beta=self._stats.beta,
         )
         question = f"is {provider} avoided? (misses: {test.p0:.2f} if not, {test.p1:.2f} if so)"
-        decision, share = await self._decided(test, ask, provider, (), question)
+        decision, share = await self._decided(test, ask, provider, question)
         expected = f"{provider} chosen as often as any other"
         self._bound(requirement)(decision is Decision.HELD, expected=expected, actual=share)
 
@@ -113,26 +112,48 @@ class Trials:
     async def _chosen(self, ask: Ask, n: int, beside: Sequence[Ask]) -> list[str]:
         chosen: list[str] = []
         for _ in range(n):
-            for other in beside:
-                await self.choices(other, 1)
-            chosen += await self.choices(ask, 1)
+            await self._all(beside)
+            chosen.append((await self._first(ask)).provider)
         return chosen
 
     async def _decided(
-        self, test: preference.Plan, ask: Ask, provider: str, beside: Sequence[Ask], question: str
+        self,
+        test: preference.Plan,
+        ask: Ask,
+        provider: str,
+        question: str,
+        beside: Sequence[Ask] = (),
+        retried_after: float = math.inf,
     ) -> tuple[Decision, str]:
         """Return what *test* comes to, and the choices in words; raise `NotTestable` where it comes to nothing."""
         chosen: list[str] = []
-        decision = Decision.UNDECIDED
-        while decision is Decision.UNDECIDED and len(chosen) < self._stats.requests_max:
-            chosen += await self._chosen(ask, 1, beside)
+        asked_at: dict[str, float] = {}
+        decision, sent = Decision.UNDECIDED, 0
+        while decision is Decision.UNDECIDED and sent < self._stats.requests_max:
+            await self._all(beside)
+            attempt = await self._first(ask)
+            sent += 1
+            rested = attempt.received_at - asked_at.get(attempt.provider, attempt.received_at)
+            asked_at[attempt.provider] = attempt.received_at
+            if attempt.provider != provider and rested >= retried_after:
+                continue
+            chosen.append(attempt.provider)
             hits = chosen.count(provider)
             decision = test.decide(hits=hits, misses=len(chosen) - hits)
         self._record_preference(test, question, chosen, decision)
         share = f"{chosen.count(provider)} of {len(chosen)} first attempts ({_counted(chosen)})"
         if decision is Decision.UNDECIDED:
-            raise NotTestable(f"undecided after {len(chosen)} requests: {question}: {share}")
+            raise NotTestable(f"undecided after {sent} requests: {question}: {share}")
         return decision, share
+
+    async def _first(self, ask: Ask) -> Attempt:
+        seen = await self._gateway.send(ask)
+        self._expect(seen.attempts, expected="a request that reaches a provider", actual=seen.said)
+        return seen.attempts[0]
+
+    async def _all(self, asks: Sequence[Ask]) -> None:
+        for ask in asks:
+            await self._first(ask)
 
     @property
     def _expect(self) -> Expect:

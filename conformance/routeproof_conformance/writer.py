@@ -72,7 +72,7 @@ class Writer:
         return line
 
     def redacted(self, text: str) -> str:
-        """Return *text* without any secret of the run: a body that quotes one is a finding, and no reason to spread it."""
+        """Return *text* without any secret of the run: a body that quotes one is a finding, not to be spread."""
         for secret in self.secrets:
             text = text.replace(secret, "[secret]")
         return text

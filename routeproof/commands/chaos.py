@@ -11,7 +11,7 @@ from routeproof_simulator import campaign
 from routeproof_simulator.scenario import load_scenario
 
 
-@click.group("chaos", short_help="Live through outages in virtual time.")
+@click.group("chaos")
 def command() -> None:
     """Live through outages in virtual time: minutes in a second, the same for the same seed."""
 

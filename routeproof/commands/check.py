@@ -12,7 +12,7 @@ from routeproof_conformance.settings import Settings
 from routeproof_spec.requirement import PROFILES
 
 
-@click.command("check", short_help="Judge a gateway.")
+@click.command("check")
 @click.argument("url", required=False, default="")
 @click.option(
     "--target",

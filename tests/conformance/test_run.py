@@ -19,7 +19,7 @@ from routeproof_conformance.report import read_report
 from routeproof_conformance.run import check
 from routeproof_conformance.settings import Settings
 from routeproof_conformance.target import load_target
-from routeproof_spec.errors import TargetUnreachable
+from routeproof_spec.errors import ConfigError, TargetUnreachable
 
 TARGET = Path(__file__).parents[2] / "conformance" / "targets" / "reference.toml"
 
@@ -91,6 +91,14 @@ def test_doctor_names_the_provider_that_is_wired_wrongly(bench: Bench) -> None:
     lines = diagnose(replace(bench, target=crossed))
     assert "beta/multi reaches beta and is answered with 200" in [line.says for line in lines if not line.ok]
     assert "mend: make the gateway serve beta/multi by alpha alone" in told(lines)
+
+
+def test_command_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
+    path = tmp_path / "target.toml"
+    path.write_text('[target]\nname = "x"\n[launch]\ncommand = ["no-such-gateway"]\ninstall = "pip install it"\n')
+    target = load_target(path, environ={}, rng=Random(0))
+    with pytest.raises(ConfigError, match=r"no-such-gateway: No such file.*: pip install it"), opened(target, seed=0):
+        pass
 
 
 @pytest.mark.parametrize(

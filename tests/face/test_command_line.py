@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-import click
 import pytest
 
-from routeproof.__main__ import COMMANDS, cli, main
+from routeproof.__main__ import COMMANDS, main
 from routeproof.exits import Exit, explain
 from routeproof_reference_server import DEFAULT_FILE
 from routeproof_spec.errors import ConfigError, RouteproofError, TargetUnreachable
@@ -52,11 +51,8 @@ def test_every_command_explains_itself(run: Run, name: str) -> None:
 def test_the_help_of_all_lists_every_command_with_its_purpose(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    context = click.Context(cli)
-    for name in COMMANDS:
-        command = cli.get_command(context, name)
-        assert command is not None
-        assert command.get_short_help_str(200)[:30] in out
+    told = " ".join(out.split())
+    assert all(f"{name} {purpose}" in told for name, purpose in COMMANDS.items())
 
 
 def test_an_unknown_command_is_a_usage_error(run: Run) -> None:

@@ -424,6 +424,11 @@ def leaves_out_created() -> None:
     _edged(tells=lambda told, _: told.edited(lambda tree: tree.pop("created", None)))
 
 
+def gives_no_finish_reason() -> None:
+    """A choice does not say why it ended."""
+    _edged(tells=_in_choices(lambda choice: choice.pop("finish_reason", None)))
+
+
 def keeps_the_providers_id() -> None:
     """The id of a chunk is not the gateway's."""
     _edged(tells=lambda told, asked: told.edited(lambda tree: tree.update(id="chatcmpl-1")) if asked.path == _CHAT and "choices" in told.json else told)
@@ -552,7 +557,7 @@ EDGE_BREAKS: Final = {
         Break(requirement="chat.choices.count", apply=ignores_n),
         Break(requirement="chat.choices.exact", apply=strips_the_text),
         Break(requirement="chat.choices.exact", apply=drops_refusals),
-        Break(requirement="completions.response.shape", apply=leaves_out_created),
+        Break(requirement="completions.response.shape", apply=gives_no_finish_reason),
         Break(requirement="completions.choices.exact", apply=tells_every_finish_as_stop),
         Break(requirement="embeddings.response.shape", apply=numbers_vectors_from_one),
         Break(requirement="embeddings.input.forms", apply=takes_no_tokens),

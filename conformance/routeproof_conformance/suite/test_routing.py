@@ -141,8 +141,8 @@ async def test_latency_is_weighed_for_each_model(pools: Pools, providers: Provid
     short, long = pools.take(strategy="latency"), pools.take(strategy="latency")
     # One provider is slow to begin and the other slow to go on: the first is faster for long answers alone.
     late, slow = short.providers[:2]
-    await providers.behave(late, latency(SLOW / 2))
-    await providers.behave(slow, pace(4 / SLOW))
+    await providers.behave(late, latency(SLOW))
+    await providers.behave(slow, pace(2 / SLOW))
     asks = [
         Ask(model=pool.model, strategy="latency", body={"max_tokens": tokens})
         for pool, tokens in ((short, 1), (long, 7))
@@ -188,10 +188,10 @@ async def test_availability_prefers_the_soundest(strategies: Strategies, form: F
 @pytest.mark.requirement("routing.availability.returns", "routing.availability.avoids")
 @pytest.mark.needs("strategy.availability")
 async def test_availability_leaves_the_failing_and_returns_to_the_healed(
-    target: Target, pools: Pools, providers: Providers, trials: Trials, expect: Expect, strategies: Strategies
+    pools: Pools, providers: Providers, trials: Trials, expect: Expect, strategies: Strategies
 ) -> None:
     """Under `availability` who fails is avoided, and tried again once the time that the operator set has passed."""
-    cooldown = target.need(target.routing.cooldown, "routing.cooldown")
+    cooldown = strategies.cooldown
     pool = pools.take(strategy="availability")
     ask = Ask(model=pool.model, strategy="availability")
     await strategies.rest()
@@ -201,7 +201,13 @@ async def test_availability_leaves_the_failing_and_returns_to_the_healed(
     for failing, sound in ((one, other), (other, one)):
         await providers.behave(failing, fail(503))
         await trials.warm_up(ask)
-        await trials.prefers(ask, sound, among=pool.providers, requirement="routing.availability.avoids")
+        await trials.prefers(
+            ask,
+            sound,
+            among=pool.providers,
+            retried_after=cooldown,
+            requirement="routing.availability.avoids",
+        )
         await providers.heal()
         await trio.sleep(cooldown)
         asked: list[str] = []

@@ -150,13 +150,15 @@ async def test_text_survives_every_split(
 
 @pytest.mark.requirement("stream.framing.legal")
 @pytest.mark.parametrize("split", [ok, slicer(5)], ids=["whole-events", "split-events"])
-@pytest.mark.parametrize("style", ["crlf", "comments", "lines", "unspaced"])
+@pytest.mark.parametrize(
+    "spelled", [framing("crlf"), framing("comments"), framing("lines"), framing("unspaced")], ids=str
+)
 @each_stream
 async def test_every_legal_framing_is_understood(
-    gateway: Gateway, providers: Providers, expect: Expect, form: Form, style: str, split: Behaviour
+    gateway: Gateway, providers: Providers, expect: Expect, form: Form, spelled: Behaviour, split: Behaviour
 ) -> None:
     """Comments, CRLF line ends, data on several lines and `data:` without a blank are understood."""
-    await providers.behave_all(framing(style) | split)
+    await providers.behave_all(spelled | split)
     seen = await gateway.send(Ask(form=form, body={"max_tokens": 6}))
     expect_exact(expect, seen)
     expect.grammar(seen, "chunk_shape", "done_present")

@@ -30,6 +30,7 @@ from routeproof_conformance.vocabulary.offered import offered
 from routeproof_conformance.vocabulary.refusals import refusals
 from routeproof_conformance.vocabulary.vectors import widths
 from routeproof_simulator.behaviours import Behaviour, fail, insert, ok, pace, stall, usage
+from routeproof_spec.errors import TargetUnreachable, Violation
 from routeproof_spec.history import Ended
 from routeproof_spec.redaction import fingerprint
 
@@ -261,10 +262,15 @@ async def test_gateway_serves_after_every_fault(
     gateway: Gateway, providers: Providers, expect: Expect, form: Form
 ) -> None:
     """After any fault the gateway still serves an ordinary request."""
-    [link] = gateway.chain(1, form=form)
+    broken, sound = gateway.chain(2, form=form).providers
+    faulty = Ask(form=form, model=gateway.pinned(broken, form=form))
+    ordinary = Ask(form=form, model=gateway.pinned(sound, form=form))
     for _, fault in cases([*faults.BROKEN_ANSWERS, *faults.BROKEN_STREAMS], forms=(form,)):
-        await fault.at(providers, link.provider)
-        await gateway.send(Ask(form=form, model=link.model))
         await providers.heal()
-        seen = await gateway.send(Ask(form=form))
+        await fault.at(providers, broken)
+        try:
+            await gateway.send(faulty)
+            seen = await gateway.send(ordinary)
+        except TargetUnreachable as error:
+            raise Violation(expect.requirement, expected=f"a gateway after {fault}", actual=str(error)) from error
         expect(seen.ok, expected=f"an ordinary answer after {fault}", actual=seen.said)

@@ -33,8 +33,8 @@ def usage_of(attempt: Attempt) -> dict[str, object]:
     """Return the counts of tokens that the provider of *attempt* told."""
     bodies = [event.data for event in events_of(attempt)] if _is_stream(attempt) else [attempt.body]
     told = [fields_of(dig(parsed(body), "usage")) for body in bodies]
-    last = next((each for each in reversed(told) if each), {})
-    return {name: count for name, count in last.items() if isinstance(count, int)}
+    last = [each for each in told if each][-1:]
+    return {name: count for each in last for name, count in each.items() if isinstance(count, int)}
 
 
 def voices(text: str, providers: Iterable[str]) -> list[str]:

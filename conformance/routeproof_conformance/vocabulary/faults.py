@@ -161,8 +161,8 @@ CLIENT_MISTAKES: Final = tuple(Fault(name=str(status), behaviour=fail(status)) f
 #: One of each way to fail before the first byte that every form knows.
 FAILURES: Final = (OVERLOADED, RATE_LIMITED, REFUSED, RESET, *CREDENTIALS[:1], *MEDIA_TYPES[:1])
 
-#: What a provider answers instead of a success, in every form that can happen.
-BROKEN_ANSWERS: Final = (*FAILURES, *BROKEN_BODIES, *ERROR_OBJECTS, *EMPTY_STREAMS, *STREAM_ERRORS)
+#: What upsets a gateway more than a plain error does.
+BROKEN_ANSWERS: Final = (REFUSED, *RESETS, *MEDIA_TYPES, *BROKEN_BODIES, *EMPTY_STREAMS, *STREAM_ERRORS)
 
 
 # After the first byte of a stream

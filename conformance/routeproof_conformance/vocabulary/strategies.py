@@ -20,7 +20,7 @@ from routeproof_simulator.behaviours import fail, latency
 STRATEGIES: Final = ("cost", "latency", "availability", "round-robin")
 
 #: Seconds that a slow provider takes longer than a fast one, and far longer than a busy machine is late.
-SLOW: Final = 0.06
+SLOW: Final = 0.03
 
 
 @final
@@ -50,7 +50,12 @@ class Strategies:
 
     async def rest(self) -> None:
         """Wait until no provider is avoided any more for what it did in an earlier check."""
-        await trio.sleep(self.target.need(self.target.routing.cooldown, "routing.cooldown"))
+        await trio.sleep(self.cooldown)
+
+    @property
+    def cooldown(self) -> float:
+        """Seconds until the gateway tries a provider again that has failed, as the target declares them."""
+        return self.target.need(self.target.routing.cooldown, "routing.cooldown")
 
     def _pool(self, strategy: str, form: Form) -> Pool:
         if strategy == "cost":
@@ -80,7 +85,13 @@ class Strategies:
             if name != sound:
                 await self.providers.behave(name, fail(503))
         await self.trials.warm_up(ask)
-        await self.trials.prefers(ask, sound, among=pool.providers, requirement=self.expect.requirement)
+        await self.trials.prefers(
+            ask,
+            sound,
+            among=pool.providers,
+            retried_after=self.cooldown,
+            requirement=self.expect.requirement,
+        )
 
 
 def unlikely(pool: Pool) -> str:
