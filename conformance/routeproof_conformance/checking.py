@@ -287,6 +287,7 @@ class Checking:
             is_two_sided=is_two_sided(item),
             target=self.target,
             profiles=self.settings.profiles,
+            asked=self.settings.requirements,
         )
 
     def _expected(self, name: str) -> Expectation | None:

@@ -47,7 +47,12 @@ class Gateway:
         raise NotDeclared(f"the target file does not declare models.pinned.{provider}")
 
     def chain(self, length: int, *, form: Form = CHAT) -> Chain:
-        """Return a chain of *length* links on different providers; one link asks for no fallback."""
+        """Return a chain of *length* links on different providers; one link asks for no fallback.
+
+        Raises `NotApplicable` for a longer one where the target has no fallback.
+        """
+        if length > 1 and (reason := self.target.lacks("fallback")):
+            raise NotApplicable(reason)
         links = self.target.pinned(form.operation)
         if len(links) < length:
             wanted = f"models.pinned for {length} providers ({form.operation})"

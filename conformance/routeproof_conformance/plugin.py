@@ -19,6 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--profile", metavar="NAME", action="append", default=[], help="judge this profile only; repeatable"
     )
+    group.addoption(
+        "--requirement", metavar="ID", action="append", default=[], help="judge this requirement only; repeatable"
+    )
     group.addoption("--report", metavar="DIR", default="", help="write the report here: JSON, HTML, JUnit")
     group.addoption("--key-env", metavar="NAME", default="", help="environment variable that holds the client's key")
     group.addoption("--seed", metavar="N", type=int, default=0, help="of everything drawn by chance (default: 0)")

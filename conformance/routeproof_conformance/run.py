@@ -110,9 +110,10 @@ def _arguments(settings: Settings) -> list[str]:
         "--seed": str(settings.seed),
     }
     named = [f"{name}={value}" for name, value in options.items() if value]
-    profiles = [f"--profile={name}" for name in settings.profiles]
+    parts = [f"--profile={name}" for name in settings.profiles]
+    parts += [f"--requirement={name}" for name in settings.requirements]
     place = ["-c", str(SUITE / "pytest.ini"), f"--rootdir={SUITE}", str(SUITE)]
-    return ["-p", "routeproof_conformance.plugin", *place, *named, *profiles]
+    return ["-p", "routeproof_conformance.plugin", *place, *named, *parts]
 
 
 @contextmanager

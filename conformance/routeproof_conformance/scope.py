@@ -34,12 +34,16 @@ def scope(
     capabilities: Sequence[str],
     is_two_sided: bool,
     target: Target,
-    profiles: Sequence[str],
+    profiles: Sequence[str] = (),
+    asked: Sequence[str] = (),
 ) -> InScope | OutOfScope | Unpromised:
     """Return whether a check of *requirements* that needs *capabilities* is judged, and why not.
 
-    *is_two_sided* is a check that steers the providers, though a URL be enough for what it requires.
+    *is_two_sided* is a check that steers the providers, though a URL be enough for what it requires. Empty *profiles*,
+    and an empty list of requirements *asked* for, leave nothing out.
     """
+    if asked and not any(each.id in asked for each in requirements):
+        return OutOfScope(reason="the requirements " + ", ".join(asked) + " were asked for")
     if profiles and not any(each.profile in profiles for each in requirements):
         return OutOfScope(reason="the profiles " + ", ".join(profiles) + " were asked for")
     is_two_sided = is_two_sided or any(each.needs is Needs.PROVIDERS for each in requirements)

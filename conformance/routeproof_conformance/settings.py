@@ -13,7 +13,7 @@ import msgspec
 
 from routeproof_conformance.target import Target, load_target, url_target
 from routeproof_spec.errors import ConfigError
-from routeproof_spec.requirement import PROFILES
+from routeproof_spec.requirement import PROFILES, get_requirement
 
 
 @final
@@ -24,13 +24,14 @@ class Settings:
     url: str = ""
     target: Path | None = None
     profiles: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()  # ids: the checks of these alone; empty: of all
     report: Path | None = None
     key_env: str = ""
     seed: int = 0
 
 
 #: pytest's options that make up the settings, without their dashes.
-OPTIONS: Final = ("gateway-url", "target", "profile", "report", "key-env", "seed")
+OPTIONS: Final = ("gateway-url", "target", "profile", "requirement", "report", "key-env", "seed")
 
 
 def from_options(options: Mapping[str, object]) -> Settings:
@@ -40,6 +41,7 @@ def from_options(options: Mapping[str, object]) -> Settings:
         url=given.gateway_url,
         target=Path(given.target) if given.target else None,
         profiles=given.profile,
+        requirements=given.requirement,
         report=Path(given.report) if given.report else None,
         key_env=given.key_env,
         seed=given.seed,
@@ -50,18 +52,21 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gateway_url: str
     target: str
     profile: tuple[str, ...]
+    requirement: tuple[str, ...]
     report: str
     key_env: str
     seed: int
 
 
 def resolve(settings: Settings, *, environ: Mapping[str, str]) -> Target:
-    """Return the target that *settings* mean; raise `ConfigError` where an option or the file is wrong."""
+    """Return the target that *settings* mean; raise `RouteproofError` where an option or the file is wrong."""
     for profile in settings.profiles:
         if profile not in PROFILES:
             near = difflib.get_close_matches(profile, PROFILES, n=1)
             wanted = f"'{near[0]}'" if near else "one of " + ", ".join(PROFILES)
             raise ConfigError(file="--profile", key="", found=repr(profile), wanted=wanted)
+    for requirement in settings.requirements:
+        get_requirement(requirement)
     if settings.url and not settings.url.startswith(("http://", "https://")):
         wanted = "a base URL that begins with http:// or https://"
         raise ConfigError(file="--gateway-url", key="", found=repr(settings.url), wanted=wanted)

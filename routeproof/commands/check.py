@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from routeproof.shipped import TARGETS, found
+from routeproof.judging import judging, settings
 from routeproof_conformance.run import check
-from routeproof_conformance.settings import Settings
 from routeproof_spec.requirement import PROFILES
 
 
 @click.command("check")
-@click.argument("url", required=False, default="")
-@click.option(
-    "--target",
-    metavar="FILE",
-    help="The target file: how the gateway is reached, wired to fake providers, and what it declares of itself.",
-)
+@judging
 @click.option(
     "--profile",
     "profiles",
@@ -27,12 +22,25 @@ from routeproof_spec.requirement import PROFILES
     help=f"Only this profile: {', '.join(PROFILES)}. Repeatable.",
 )
 @click.option(
-    "--report", type=click.Path(path_type=Path, file_okay=False), help="Write report.json and report.html here."
+    "--requirement",
+    "requirements",
+    multiple=True,
+    metavar="ID",
+    help="Only the checks of this requirement. Repeatable.",
 )
-@click.option("--key-env", default="", metavar="NAME", help="The variable with the key.  [default: TOKENHUB_API_KEY]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Fixes every draw of the run.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write report.json, report.html and report.xml (JUnit) into this folder.",
+)
 def command(
-    url: str, target: str | None, profiles: tuple[str, ...], report: Path | None, key_env: str, seed: int
+    url: str,
+    target: str | None,
+    key_env: str,
+    seed: int,
+    profiles: tuple[str, ...],
+    requirements: tuple[str, ...],
+    report: Path | None,
 ) -> int:
     """Judge the gateway at URL, or the one that a target file describes.
 
@@ -43,9 +51,7 @@ def command(
     Examples:
       routeproof check http://127.0.0.1:8700/v1
       routeproof check --target gateway.toml --profile fallback --report report
+      routeproof check --target gateway.toml --requirement fallback.order.listed
     """
-    if not url and target is None:
-        raise click.UsageError("name a URL, or a target file with --target; `routeproof demo` needs neither")
-    file = None if target is None else found(target, TARGETS)
-    settings = Settings(url=url, target=file, profiles=profiles, report=report, key_env=key_env, seed=seed)
-    return check(settings)
+    asked = settings(url=url, target=target, key_env=key_env, seed=seed)
+    return check(replace(asked, profiles=profiles, requirements=requirements, report=report))

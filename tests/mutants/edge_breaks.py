@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from routeproof_reference_server import scrub, upstream
-from routeproof_reference_server.routing import Catalogue, Router
+from routeproof_reference_server.routing import Capability, Catalogue, Deployment, Router
 from routeproof_reference_server.routing.catalogue import UNRESTRICTED
 from tests.mutants.breaks import Break, _patch
 from tests.mutants.edge import Answer, Asked, Change, Edge, Json, Told
@@ -377,8 +377,9 @@ def minds_no_capability() -> None:
     """A model is chosen whatever it can do."""
     true_resolve = Catalogue.resolve
 
-    def resolve(self: Catalogue, name: str, capability: Any, *more: Any) -> Any:
-        return true_resolve(self, name, "chat" if name == "auto" else capability, *more)
+    def resolve(self: Catalogue, name: str, capability: Capability, *more: Any) -> tuple[Deployment, ...]:
+        able = Capability if name == "auto" else [capability]
+        return tuple(dict.fromkeys(one for each in able for one in true_resolve(self, name, each, *more)))
 
     _patch(Catalogue, "resolve", resolve)
 

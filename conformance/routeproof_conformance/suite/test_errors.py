@@ -34,7 +34,7 @@ from routeproof_conformance.vocabulary.faults import (
     cases,
 )
 from routeproof_conformance.vocabulary.provider_errors import ADDRESSES, HIDDEN, SHAPES, TEXT, visible
-from routeproof_conformance.vocabulary.refusals import JSON_TYPE, NOT_JSON, RANGED, REQUIRED, refusals
+from routeproof_conformance.vocabulary.refusals import JSON_TYPE, NOT_JSON, RANGED, REQUIRED, refusals, refused
 from routeproof_conformance.vocabulary.shape import conform, operation_of
 from routeproof_simulator.behaviours import fail, stall, stream_error
 from routeproof_spec.contract import load_contract
@@ -60,9 +60,7 @@ PROVIDER_FAULTS: Final = cases(
 @forms
 async def test_refusal_has_the_envelope(gateway: Gateway, target: Target, expect: Expect, form: Form) -> None:
     """Every error response is a JSON object whose `error` holds `type`, `message` and `code`."""
-    for refusal in refusals(form, target):
-        seen = await gateway.send(refusal.request)
-        expect.status(seen, refusal.status)
+    for refusal, seen in await refused(gateway, form, target):
         conform(expect, seen.json, "ErrorEnvelope", f"an error for {refusal.flaw}")
 
 
@@ -84,9 +82,7 @@ async def test_provider_failure_has_the_envelope(
 @forms
 async def test_refusal_is_labelled_as_json(gateway: Gateway, target: Target, expect: Expect, form: Form) -> None:
     """Every error response has the content type `application/json`, that of a stream's request too."""
-    for refusal in refusals(form, target):
-        seen = await gateway.send(refusal.request)
-        expect.status(seen, refusal.status)
+    for refusal, seen in await refused(gateway, form, target):
         kind = seen.header("content-type") or "none"
         is_json = kind.partition(";")[0].strip().lower() == "application/json"
         expect(is_json, expected=f"content-type application/json for {refusal.flaw}", actual=kind)

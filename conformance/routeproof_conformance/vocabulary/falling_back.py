@@ -34,23 +34,24 @@ async def falls_back(gateway: Gateway, providers: Providers, expect: Expect, for
     expect.success(seen)
 
 
-async def suffering(
-    gateway: Gateway, providers: Providers, expect: Expect, form: Form, outage: tuple[Fault, ...]
-) -> Observed:
-    """Send a request to a chain of which every link has its fault of *outage*, and expect all to have been tried."""
+async def suffering(gateway: Gateway, providers: Providers, form: Form, outage: tuple[Fault, ...]) -> Observed:
+    """Send a request to a chain of which every link has its fault of *outage*, and return what came of it."""
     chain = gateway.chain(len(outage), form=form)
     for fault, name in zip(outage, chain.providers, strict=True):
         await fault.at(providers, name)
-    seen = await gateway.send(Ask(form=form, chain=chain))
-    expect.attempts(seen, *(name for fault, name in zip(outage, chain.providers, strict=True) if fault.is_seen))
-    return seen
+    return await gateway.send(Ask(form=form, chain=chain))
+
+
+def told(seen: Observed) -> str:
+    """Return the attempts of *seen* in words: who answered what."""
+    return " → ".join(f"{each.provider} ({each.status or each.ended})" for each in seen.attempts) or "no attempt"
 
 
 def expect_alike(expect: Expect, seen: Sequence[Observed]) -> None:
     """The same providers were asked in the same order in all of *seen*."""
     asked = {str(one.ask.form): " → ".join(one.providers) or "nobody" for one in seen if isinstance(one.ask, Ask)}
-    told = "; ".join(f"{form}: {providers}" for form, providers in asked.items())
-    expect(len(set(asked.values())) == 1, expected="the same attempts in every form", actual=told)
+    actual = "; ".join(f"{form}: {providers}" for form, providers in asked.items())
+    expect(len(set(asked.values())) == 1, expected="the same attempts in every form", actual=actual)
 
 
 def backwards(chain: Chain) -> Chain:
@@ -62,6 +63,8 @@ def backwards(chain: Chain) -> Chain:
 
 def require_list(target: Target, *places: str) -> None:
     """Raise `NotApplicable` where a client of *target* cannot spell a fallback list in one of *places*."""
+    if reason := target.lacks("fallback"):
+        raise NotApplicable(reason)
     by = target.dialect.fallback.by
     if by not in places:
         raise NotApplicable(f"a client asks for fallback by {by}, not by " + " or ".join(places))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from routeproof_conformance.ask import MARK, Ask, Raw, Request
 from routeproof_conformance.forms import CHAT, CHAT_STREAM, COMPLETION, COMPLETION_STREAM, Form
+from routeproof_conformance.gateway import Gateway
+from routeproof_conformance.judge.outcome import NotTestable
+from routeproof_conformance.observed import Observed
 from routeproof_conformance.target import Target
 
 JSON_TYPE: Final = (("content-type", "application/json"),)
@@ -51,3 +54,15 @@ def refusals(form: Form, target: Target) -> Iterator[Refusal]:
     yield Refusal(flaw="an unknown model", status=404, request=Ask(form=form, model=target.models.unknown))
     if form in RANGED:
         yield Refusal(flaw="a temperature of 3", status=422, request=Ask(form=form, body={"temperature": 3}))
+
+
+async def refused(gateway: Gateway, form: Form, target: Target) -> Sequence[tuple[Refusal, Observed]]:
+    """Return what came of every refusal in *form* that was one; raise `NotTestable` where none was.
+
+    Some gateways leave a body to the provider, and some say it with another status: that is for other checks to judge.
+    """
+    seen = [(refusal, await gateway.send(refusal.request)) for refusal in refusals(form, target)]
+    errors = [(refusal, each) for refusal, each in seen if each.status is not None and each.status >= 400]
+    if not errors:
+        raise NotTestable(f"no request for {form} was refused, however wrong")
+    return errors
