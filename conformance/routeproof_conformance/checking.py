@@ -210,10 +210,11 @@ class Checking:
         )
         self.run.checks.append(seen)
         self._rulings[report.nodeid] = ruling
-        report.outcome = "failed" if ruling.outcome in RED else "passed"
-        report.longrepr = told(seen) if report.failed else None
-        if report.passed and call.when == "setup":  # pytest would go on to run it
-            report.outcome, report.longrepr = "skipped", ("", 0, ruling.reason)
+        report.outcome, report.longrepr = "passed", None
+        if ruling.outcome in RED:
+            report.outcome, report.longrepr = "failed", told(seen)
+        elif call.when == "setup":
+            report.outcome, report.longrepr = "skipped", ("", 0, ruling.reason)  # else pytest would run it
         self._stop_where_gone(item.session, ruling)
 
     def _stop_where_gone(self, session: pytest.Session, ruling: Ruling) -> None:

@@ -22,6 +22,12 @@ class Providers:
         """The providers that pinned models name, in the order of the target file."""
         return tuple(link.provider for link in self._case.bench.target.pinned())
 
+    def some(self, count: int) -> tuple[str, ...]:
+        """Return *count* providers; raise `NotDeclared` where the pinned models name fewer."""
+        if len(self.names) < count:
+            raise NotDeclared(f"the target file does not declare models.pinned for {count} providers")
+        return self.names[:count]
+
     def secret(self, provider: str) -> str:
         """Return the key that the gateway uses at *provider*; raise `NotDeclared` where it is not known."""
         secret = self._case.bench.secrets.get(provider)

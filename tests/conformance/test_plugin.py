@@ -163,13 +163,22 @@ EXPECTED = """
     @ONE
     async def test_overdue(gateway):
         raise Violation("chat.response.shape", expected="one thing", actual="another")
+
+    @ONE
+    @pytest.mark.needs("telepathy")
+    async def test_beyond_it(gateway):
+        raise AssertionError("never run")
 """
 
 
 @pytest.mark.end_to_end
 def test_expectations_of_the_target_file_are_held_to(tmp_path: Path) -> None:
     rows = ['check = "mine/known"', 'check = "mine/mended[b]"', 'check = "mine/overdue"\nexpires = "2020-01-01"']
-    text = TARGET.read_text() + "".join(f'\n[[expected]]\n{row}\nreason = "issue 7"\n' for row in rows)
+    text = (
+        TARGET.read_text()
+        + "\n[capabilities]\ntelepathy = false\n"
+        + "".join(f'\n[[expected]]\n{row}\nreason = "issue 7"\n' for row in rows)
+    )
     (tmp_path / "target.toml").write_text(text)
     (tmp_path / "reference-gateway.toml.j2").write_text(TARGET.with_name("reference-gateway.toml.j2").read_text())
     code, _ = run(tmp_path, "--target=target.toml", "--report=out", checks=EXPECTED)
@@ -179,6 +188,7 @@ def test_expectations_of_the_target_file_are_held_to(tmp_path: Path) -> None:
         "mine/mended[a]": "pass",
         "mine/mended[b]": "unexpected_pass",
         "mine/overdue": "fail",
+        "mine/beyond_it": "not_applicable",
     }
     assert code == 1
 

@@ -102,6 +102,12 @@ def test_terminal_shows_both_sides_the_statistics_and_a_curl() -> None:
         assert wanted in text
 
 
+def test_terminal_tells_the_second_breach_of_a_requirement_in_one_line() -> None:
+    text = shown(report(Outcome.FAIL, Outcome.FAIL))
+    assert text.count("FAIL  chat/comes_to_fail") == 2
+    assert text.count("curl -sS") == 1
+
+
 def test_terminal_is_brief_where_all_holds() -> None:
     text = shown(report(Outcome.PASS))
     assert "chat/comes_to_pass" not in text

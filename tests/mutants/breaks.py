@@ -17,7 +17,19 @@ import msgspec
 import quart
 import trio
 
-from routeproof_reference_server import app, asgi, auth, errors, headers, payload, relay, scrub, upstream, validation
+from routeproof_reference_server import (
+    app,
+    asgi,
+    auth,
+    errors,
+    headers,
+    patience,
+    payload,
+    relay,
+    scrub,
+    upstream,
+    validation,
+)
 from routeproof_reference_server.routing import Ask, Deployment, Exhausted, Route, Router, Strategy, router
 from routeproof_reference_server.routing.observed import Observed
 from routeproof_reference_server.routing.outcome import Blame
@@ -176,6 +188,19 @@ def hides_a_cut() -> None:
     _patch(relay.Relay, "_streamed", streamed)
 
 
+def says_done_after_an_error() -> None:
+    """A stream that broke is told as an error, and then as complete."""
+    true_streamed = relay.Relay._streamed
+
+    async def streamed(*given: Any) -> AsyncGenerator[bytes, None]:
+        async for piece in true_streamed(*given):
+            yield piece
+            if piece.startswith(b'data: {"error"'):
+                yield b"data: [DONE]\n\n"
+
+    _patch(relay.Relay, "_streamed", streamed)
+
+
 def starts_a_broken_stream_again() -> None:
     """A stream that broke after its first byte is told once more, from the beginning, by the next provider."""
     true_streamed = relay.Relay._streamed
@@ -219,7 +244,9 @@ def names_the_primary() -> None:
     """The provider header names who was asked first, not who served."""
     true_served = relay.Relay._served
 
-    def served(self: relay.Relay, asked: relay.Asked, deployment: Deployment, route: Route, result: Any) -> relay.Answer:
+    def served(
+        self: relay.Relay, asked: relay.Asked, deployment: Deployment, route: Route, result: Any
+    ) -> relay.Answer:
         answer = true_served(self, asked, deployment, route, result)
         return replace(answer, headers={**answer.headers, headers.PROVIDER: route.tried[0].provider})
 
@@ -316,13 +343,13 @@ def tells_outages_as_500() -> None:
 
 def waits_for_ever() -> None:
     """No deadline holds while a provider is silent."""
-    true_init = upstream._Patience.__init__
+    true_init = patience.Patience.__init__
 
-    def init(self: upstream._Patience, timeouts: Any) -> None:
-        long = {name: 20.0 for name in ("first_byte", "idle", "total")}
+    def init(self: patience.Patience, timeouts: Any) -> None:
+        long = {name: 8.0 for name in ("first_byte", "idle", "total")}
         true_init(self, msgspec.structs.replace(timeouts, **long))
 
-    _patch(upstream._Patience, "__init__", init)
+    _patch(patience.Patience, "__init__", init)
 
 
 def works_for_nobody() -> None:
@@ -378,8 +405,9 @@ BREAKS: Final = {
         Break(requirement="routing.latency.follows", apply=never_measures_anew),
         Break(requirement="routing.availability.avoids", apply=ignores_failures),
         Break(requirement="routing.strategy.invalid", apply=ignores_an_unknown_strategy),
-        Break(requirement="stream.cut.undone", apply=hides_a_cut),
-        Break(requirement="universal.text.once", apply=starts_a_broken_stream_again),
+        Break(requirement="stream.cut.error", apply=hides_a_cut),
+        Break(requirement="stream.cut.undone", apply=says_done_after_an_error),
+        Break(requirement="universal.text.single", apply=starts_a_broken_stream_again),
         Break(requirement="stream.relay.timely", apply=buffers_streams),
         Break(requirement="headers.provider.true", apply=names_the_primary),
         Break(requirement="fallback.served.named", apply=names_the_model_asked_for),

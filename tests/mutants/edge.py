@@ -6,6 +6,7 @@ wire and nothing of its inside, so that they stay wrong in the same way however 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, cast
@@ -96,11 +97,13 @@ Change: TypeAlias = Callable[[Asked], Asked]
 Answer: TypeAlias = Callable[[Told, Asked], Told]
 
 
-def _same_asked(asked: Asked) -> Asked:
+def unchanged_request(asked: Asked) -> Asked:
+    """Return the request as it came."""
     return asked
 
 
-def _same_told(told: Told, asked: Asked) -> Told:
+def unchanged_answer(told: Told, asked: Asked) -> Told:
+    """Return the answer as it was given."""
     del asked
     return told
 
@@ -110,8 +113,8 @@ class Edge:
     """An ASGI app around the true one: *asks* changes requests, *tells* responses, and each event of a stream."""
 
     app: App
-    asks: Change = _same_asked
-    tells: Answer = _same_told
+    asks: Change = unchanged_request
+    tells: Answer = unchanged_answer
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -215,3 +218,49 @@ def _object(data: bytes) -> Json:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     return cast("Json", tree) if isinstance(tree, dict) else {}
+
+
+# In words that breaks are written in
+
+
+def patch(owner: object, name: str, value: object) -> None:
+    """Put *value* in the place of what *owner* has under *name*."""
+    assert hasattr(owner, name), f"{owner} has no {name}: the reference has moved, and its mutant must follow"
+    setattr(owner, name, value)
+
+
+def edged(*, asks: Change = unchanged_request, tells: Answer = unchanged_answer) -> None:
+    """Put an edge around every gateway that is made from now on."""
+    serve = importlib.import_module("routeproof_reference_server.serve")  # the package has a function of that name
+    true_create = serve.create_app
+
+    def create_app(*args: Any, **more: Any) -> Any:
+        return Edge(app=true_create(*args, **more), asks=asks, tells=tells)
+
+    patch(serve, "create_app", create_app)
+
+
+def asking(change: Change, *, where: Callable[[Asked], object]) -> None:
+    """Let every request for which *where* holds go in as *change* makes it."""
+    edged(asks=lambda asked: change(asked) if where(asked) else asked)
+
+
+def telling(edit: Callable[[Json], object], *, where: Callable[[Told, Asked], object]) -> None:
+    """Let *edit* change the JSON of every answer, and of every event, for which *where* holds."""
+    edged(tells=lambda told, asked: told.edited(edit) if where(told, asked) else told)
+
+
+def spoilt(told: Told, status: int, kind: str) -> Told:
+    """Return an error with that *status* and type instead of what was told."""
+    body = {"error": {"type": kind, "message": "Spoilt on purpose.", "code": "spoilt"}}
+    return replace(told, status=status).having("content-type", "application/json").saying(body)
+
+
+def in_choices(edit: Callable[[Json], object]) -> Answer:
+    """Return what applies *edit* to every choice of an answer."""
+
+    def tells(told: Told, asked: Asked) -> Told:
+        del asked
+        return told.edited(lambda tree: [edit(choice) for choice in tree.get("choices", [])])
+
+    return tells

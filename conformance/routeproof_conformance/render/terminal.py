@@ -21,14 +21,20 @@ _STYLES: Final = {
     Verdict.UNVERIFIED: "yellow",
 }
 _SHOWN: Final = frozenset({*RED, Outcome.WARN})
+FULL_MAX: Final = 12  # findings that are told with both sides; the others are in the report
+REASON_SHOWN: Final = 140
 LEFT_SHOWN: Final = 8  # reasons why checks were left out
 
 
 def show(report: Report, console: Console) -> None:
     """Print *report*: every red check with both sides, then the verdicts."""
+    told_of: set[str | None] = set()
     for check in report.checks:
         if check.outcome in _SHOWN:
-            _show_check(check, console)
+            # A broken requirement fails many checks: the first of them tells all that is needed to mend it.
+            is_news = check.broken is None or check.broken not in told_of
+            _show_check(check, console, in_full=is_news and len(told_of) < FULL_MAX)
+            told_of.add(check.broken or check.name)
     _show_left_out(report, console)
     console.print(_profiles(report))
     console.print(_summary(report), soft_wrap=True)
@@ -36,8 +42,12 @@ def show(report: Report, console: Console) -> None:
         console.print(Text(report.problem, style="bold yellow"), soft_wrap=True)
 
 
-def _show_check(check: CheckSeen, console: Console) -> None:
+def _show_check(check: CheckSeen, console: Console, *, in_full: bool) -> None:
     style = "yellow" if check.outcome == Outcome.WARN else "red"
+    if not in_full:
+        line = f"{check.outcome.upper()}  {check.name}  {' '.join(check.reason.split())[:REASON_SHOWN]}"
+        console.print(Text(line, style=style), soft_wrap=True)
+        return
     console.print()
     console.print(Text(f"{check.outcome.upper()}  {check.name}", style=f"bold {style}"))
     console.print(Text(told(check)), soft_wrap=True)

@@ -143,6 +143,8 @@ async def test_latency_is_weighed_for_each_model(pools: Pools, providers: Provid
     late, slow = short.providers[:2]
     await providers.behave(late, latency(SLOW))
     await providers.behave(slow, pace(2 / SLOW))
+    for name in short.providers[2:]:
+        await providers.behave(name, latency(SLOW) | pace(2 / SLOW))
     asks = [
         Ask(model=pool.model, strategy="latency", body={"max_tokens": tokens})
         for pool, tokens in ((short, 1), (long, 7))

@@ -41,7 +41,7 @@ async def test_silence_ends_within_the_timeout(
     """A request whose provider accepts the connection and never answers ends within the declared timeout."""
     limit = target.need(target.timing.first_byte, "timing.first_byte") * (1 + target.routing.retries)
     asks: list[Ask] = []
-    for fault, name in zip((SILENT, UNANSWERED), providers.names, strict=False):
+    for fault, name in zip((SILENT, UNANSWERED), providers.some(2), strict=True):
         await fault.at(providers, name)
         asks += [Ask(form=form, model=gateway.pinned(name, form=form)) for form in offered(target)]
     for ask, seen in zip(asks, await gateway.together(asks), strict=True):
@@ -84,7 +84,7 @@ async def test_slow_answer_is_served(gateway: Gateway, target: Target, providers
     # A gateway that declares no timeout of a kind may not cut an answer for it either.
     late, gap = SLOW_SHARE * first_byte, SLOW_SHARE * (timing.idle or first_byte)
     assert late + 2 * gap < (timing.total or math.inf), "the target's deadline is shorter than its other timeouts"
-    whole, streamed = providers.two()
+    whole, streamed = providers.some(2)
     await providers.behave(whole, latency(late) | stall(bytes=10, seconds=gap))
     await providers.behave(streamed, latency(late) | stall(frames=2, seconds=gap) | stall(frames=4, seconds=gap))
     asks = [
@@ -100,7 +100,7 @@ async def test_silent_provider_does_not_hold_up_another(
     gateway: Gateway, target: Target, providers: Providers, expect: Expect
 ) -> None:
     """A provider that does not answer does not hold up the requests that go to another."""
-    silent, sound = providers.two()
+    silent, sound = providers.some(2)
     await UNANSWERED.at(providers, silent)
     forms = offered(target, (CHAT, CHAT_STREAM))
     waiting = [Ask(model=gateway.pinned(silent), leave=Leave.waiting(WAIT))] * WAITING

@@ -81,7 +81,7 @@ async def test_every_request_ends(
     """Every request comes to an end in bounded time, whatever the provider does."""
     limit = (target.timing.total or target.timing.request_deadline) * (1 + target.routing.retries)
     asks: list[Ask] = []
-    for fault, name in zip(endless, gateway.chain(len(endless)).providers, strict=True):
+    for fault, name in zip(endless, providers.some(len(endless)), strict=True):
         await fault.at(providers, name)
         forms = offered(target, fault.forms)
         asks += [Ask(form=form, model=gateway.pinned(name, form=form)) for form in forms]
@@ -107,7 +107,6 @@ async def test_broken_stream_does_not_look_complete(
 
 
 @pytest.mark.requirement("universal.text.once", "universal.text.single")
-@pytest.mark.needs("fallback")
 @pytest.mark.parametrize(("form", "fault"), cases(faults.CUT_IN_TEXT), ids=str)
 async def test_no_text_comes_twice_and_none_from_two_providers(
     gateway: Gateway, providers: Providers, expect: Expect, form: Form, fault: Fault
@@ -157,14 +156,15 @@ async def test_gateways_key_does_not_reach_the_client_in_a_stream(
 
 
 @pytest.mark.requirement("universal.secret.client")
-@pytest.mark.needs("fallback")
+@pytest.mark.parametrize("links", [1, 2], ids=["served", "fallen-back"])
 @each_form
 async def test_clients_key_does_not_reach_a_provider(
-    gateway: Gateway, providers: Providers, expect: Expect, form: Form
+    gateway: Gateway, providers: Providers, expect: Expect, form: Form, links: int
 ) -> None:
     """The client's key at the gateway does not reach a provider, neither in a head nor in a body."""
-    chain = gateway.chain(2, form=form)
-    await providers.behave(chain[0].provider, fail(503))
+    chain = gateway.chain(links, form=form)
+    for name in chain.providers[:-1]:
+        await providers.behave(name, fail(503))
     seen = await gateway.send(Ask(form=form, chain=chain))
     expect.success(seen)
     key = gateway.key("main")
@@ -262,7 +262,7 @@ async def test_gateway_serves_after_every_fault(
     gateway: Gateway, providers: Providers, expect: Expect, form: Form
 ) -> None:
     """After any fault the gateway still serves an ordinary request."""
-    broken, sound = gateway.chain(2, form=form).providers
+    broken, sound = providers.some(2)
     faulty = Ask(form=form, model=gateway.pinned(broken, form=form))
     ordinary = Ask(form=form, model=gateway.pinned(sound, form=form))
     for _, fault in cases([*faults.BROKEN_ANSWERS, *faults.BROKEN_STREAMS], forms=(form,)):

@@ -22,6 +22,8 @@ from routeproof_simulator.behaviours import (
     error_in_200,
     fail,
     insert,
+    no_done,
+    no_finish,
     ok,
     reset,
     slicer,
@@ -206,6 +208,7 @@ BROKEN_BEFORE_FINISH: Final = (
     _broken("cut-after-role", cut(before="content"), after=_CONTENT, forms=(CHAT_STREAM,)),
     _broken("reset-after-role", reset(before="content"), after=_CONTENT, forms=(CHAT_STREAM,)),
     *CUT_IN_TEXT,
+    _broken("end-before-finish", no_finish() | no_done(), after=_FINISH),
 )
 
 #: The same, and where `[DONE]` alone is lacking.
