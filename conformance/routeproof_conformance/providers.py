@@ -35,6 +35,13 @@ class Providers:
             raise NotDeclared(f"the target file does not declare providers.keys_env.{provider}")
         return secret
 
+    async def address(self, provider: str) -> str:
+        """Return host and port of *provider*, as the gateway reaches it."""
+        found = [each.base_url for each in (await self._fleet.fleet()).providers if each.name == provider]
+        if not found:
+            raise NotDeclared(f"the fleet has no provider {provider}")
+        return found[0].partition("://")[2].partition("/")[0]
+
     async def behave(self, provider: str, behaviour: Behaviour) -> None:
         """Give *provider* this behaviour until the check ends."""
         await self._fleet.set_behaviour(provider, behaviour)

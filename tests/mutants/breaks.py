@@ -4,6 +4,9 @@ Each break is a few lines that change the running reference where the rule lives
 has to see it. What is broken here is behaviour, never the suite or the contract.
 """
 
+# A mutant reaches into what is private, and its lambdas stand for functions whose types they repeat.
+# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# ruff: noqa: ARG001
 from __future__ import annotations
 
 import contextlib
@@ -346,7 +349,7 @@ def waits_for_ever() -> None:
     true_init = patience.Patience.__init__
 
     def init(self: patience.Patience, timeouts: Any) -> None:
-        long = {name: 8.0 for name in ("first_byte", "idle", "total")}
+        long = dict.fromkeys(("first_byte", "idle", "total"), 8.0)
         true_init(self, msgspec.structs.replace(timeouts, **long))
 
     _patch(patience.Patience, "__init__", init)

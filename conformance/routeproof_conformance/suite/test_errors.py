@@ -28,6 +28,8 @@ from routeproof_conformance.vocabulary.faults import (
     ERROR_OBJECTS,
     FAILURES,
     OTHER_STATUSES,
+    REFUSED,
+    RESET,
     SERVER_ERRORS,
     STREAM_ERRORS,
     Fault,
@@ -254,4 +256,22 @@ async def test_providers_error_tells_no_internal_address(
         await providers.behave(link.provider, fail(status, message=f"The upstream at {address} does not answer."))
         seen = await gateway.send(Ask(form=form, model=link.model))
         expect(seen.status not in (None, 200), expected="an error", actual=seen.said)
+        expect(address not in visible(seen), expected=f"an error without {address}", actual=seen.said)
+
+
+@pytest.mark.requirement("errors.provider.address")
+@pytest.mark.parametrize("fault", [REFUSED, RESET], ids=str)
+@pytest.mark.parametrize("links", [1, pytest.param(3, marks=pytest.mark.needs("fallback"))])
+@forms
+async def test_address_of_an_unreached_provider_is_not_told(
+    gateway: Gateway, providers: Providers, expect: Expect, form: Form, links: int, fault: Fault
+) -> None:
+    """The error for providers that cannot be reached does not tell where they are."""
+    chain = gateway.chain(links, form=form)
+    for name in chain.providers:
+        await fault.at(providers, name)
+    seen = await gateway.send(Ask(form=form, chain=chain))
+    expect(seen.status not in (None, 200), expected="an error", actual=seen.said)
+    for name in chain.providers:
+        address = await providers.address(name)
         expect(address not in visible(seen), expected=f"an error without {address}", actual=seen.said)
