@@ -46,20 +46,22 @@ class Gateway:
                 return link.model
         raise NotDeclared(f"the target file does not declare models.pinned.{provider}")
 
-    def chain(self, length: int, *, form: Form = CHAT) -> Chain:
+    def chain(self, length: int, *, form: Form = CHAT, is_backwards: bool = False) -> Chain:
         """Return a chain of *length* links on different providers; one link asks for no fallback.
 
-        Raises `NotApplicable` for a longer one where the target has no fallback.
+        With *is_backwards* it is the same chain from its end. Raises `NotApplicable` for more than one link where the
+        target has no fallback.
         """
         if length > 1 and (reason := self.target.lacks("fallback")):
             raise NotApplicable(reason)
-        links = self.target.pinned(form.operation)
-        if len(links) < length:
+        pinned = self.target.pinned(form.operation)
+        if len(pinned) < length:
             wanted = f"models.pinned for {length} providers ({form.operation})"
             raise NotDeclared(f"the target file does not declare {wanted}")
         if length == 1 or self.target.dialect.fallback.by in ("header", "body"):
-            return Chain(links=links[:length])
-        return self._configured_chain(length, form)
+            links = pinned[:length]
+            return Chain(links=links[::-1] if is_backwards else links)
+        return self._configured_chain(length, form, is_backwards=is_backwards)
 
     async def send(self, ask: Request) -> Observed:
         """Send one request and return both sides of it, once no attempt of it is open any more."""
@@ -127,13 +129,17 @@ class Gateway:
             return None
         return await fleet.wait_idle(marker, within=self.target.timing.settle)
 
-    def _configured_chain(self, length: int, form: Form) -> Chain:
+    def _configured_chain(self, length: int, form: Form, *, is_backwards: bool) -> Chain:
+        tables = [table for table in self.target.models.chains if form.operation in table.operations]
+        forwards = next((table.providers for table in tables if len(table.providers) == length), ())
+        wanted = forwards[::-1] if is_backwards else forwards
         by_provider = {link.provider: link for link in self.target.pinned(form.operation)}
-        for table in self.target.models.chains:
-            if len(table.providers) == length and form.operation in table.operations:
-                links = tuple(by_provider.get(name, Link(provider=name, model=table.name)) for name in table.providers)
+        for table in tables:
+            if wanted and table.providers == wanted:
+                links = tuple(by_provider.get(name, Link(provider=name, model=table.name)) for name in wanted)
                 return Chain(links=links, name=table.name)
-        raise NotDeclared(f"the target file has no [[models.chains]] of {length} providers for {form.operation}")
+        lacking = "from its end, " * is_backwards + f"of {length} providers for {form.operation}"
+        raise NotDeclared(f"the target file has no [[models.chains]] {lacking}")
 
     def _require_capability(self, form: Form) -> None:
         wanted = [form.operation, *(["stream"] if form.stream else [])]

@@ -1,5 +1,7 @@
 """Wrong gateways that choose, try and give up wrongly: the areas routing, fallback and timeouts."""
 
+# A mutant reaches into what is private, and its lambdas stand for functions whose types they repeat.
+# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import itertools
@@ -12,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 import trio
 
-from routeproof_reference_server import app, relay, upstream
+from routeproof_reference_server import app, patience, relay, retry_after, upstream
 from routeproof_reference_server.routing import (
     Capability,
     Deployment,
@@ -66,17 +68,21 @@ def _exhausting(change: Callable[[Exhausted], Exhausted]) -> None:
 
 
 def _waiting(**seconds: float) -> None:
-    true_init = upstream._Patience.__init__
+    true_init = patience.Patience.__init__
 
-    def init(self: upstream._Patience, timeouts: Any) -> None:
+    def init(self: patience.Patience, timeouts: Any) -> None:
         true_init(self, msgspec.structs.replace(timeouts, **seconds))
 
-    patch(upstream._Patience, "__init__", init)
+    patch(patience.Patience, "__init__", init)
 
 
 def _ranking(change: Callable[[_Record, float, Memory, Rank], Rank]) -> None:
     true_rank = _Record.rank
     patch(_Record, "rank", lambda self, now, memory: change(self, now, memory, true_rank(self, now, memory)))
+
+
+def _split(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(item for value in values for item in value.split(","))
 
 
 # Routing
@@ -235,12 +241,12 @@ def hedges() -> None:
 
 def keeps_blanks() -> None:
     """The fallback list is split at its commas, and taken as it is."""
-    patch(app, "asked_fallback", lambda values: tuple(item for value in values for item in value.split(",")))
+    patch(app, "asked_fallback", _split)
 
 
 def tries_again_what_is_repeated() -> None:
     """Every item of the fallback list is tried, however often it was."""
-    patch(app, "asked_fallback", lambda values: tuple(i.strip() for value in values for i in value.split(",") if i))
+    patch(app, "asked_fallback", lambda values: tuple(item.strip() for item in _split(values)))
 
     def planned(_: Planned, self: Route) -> Iterator[Try | Unknown]:
         ask = self._ask
@@ -333,12 +339,12 @@ def tells_the_longest_retry() -> None:
 
 def reads_no_date() -> None:
     """A `Retry-After` that is a date is not understood."""
-    true_retry_after = upstream.retry_after
+    true_retry_after = retry_after.retry_after
 
-    def retry_after(given: Any, wall: float) -> int | None:
+    def undated(given: Any, wall: float) -> int | None:
         return true_retry_after(given, wall) if given.get("retry-after", "").isdigit() else None
 
-    patch(upstream, "retry_after", retry_after)
+    patch(upstream, "retry_after", undated)
 
 
 # Timeouts

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from routeproof_conformance.ask import Ask, Chain, Link
+from routeproof_conformance.ask import Ask, Link
 from routeproof_conformance.expect import Expect
 from routeproof_conformance.forms import Form
 from routeproof_conformance.gateway import Gateway
-from routeproof_conformance.judge.outcome import NotApplicable, NotDeclared
+from routeproof_conformance.judge.outcome import Fact, NotApplicable, NotDeclared
 from routeproof_conformance.observed import Observed
 from routeproof_conformance.pools import Pool
 from routeproof_conformance.providers import Providers
@@ -47,18 +47,17 @@ def told(seen: Observed) -> str:
     return " → ".join(f"{each.provider} ({each.status or each.ended})" for each in seen.attempts) or "no attempt"
 
 
+def require_attempts(seen: Observed, count: int) -> None:
+    """Raise `Fact` where fewer than *count* providers were asked: what follows from their failures cannot show then."""
+    if len(set(seen.providers)) < count:
+        raise Fact(f"the chain was not tried so far that this could show: {told(seen)}")
+
+
 def expect_alike(expect: Expect, seen: Sequence[Observed]) -> None:
     """The same providers were asked in the same order in all of *seen*."""
     asked = {str(one.ask.form): " → ".join(one.providers) or "nobody" for one in seen if isinstance(one.ask, Ask)}
     actual = "; ".join(f"{form}: {providers}" for form, providers in asked.items())
     expect(len(set(asked.values())) == 1, expected="the same attempts in every form", actual=actual)
-
-
-def backwards(chain: Chain) -> Chain:
-    """Return *chain* from its end; a chain that the gateway's configuration fixes has no other order."""
-    if chain.name is not None:
-        raise NotApplicable(f"the order of {chain.name} is fixed by the gateway's configuration")
-    return Chain(links=chain.links[::-1])
 
 
 def require_list(target: Target, *places: str) -> None:

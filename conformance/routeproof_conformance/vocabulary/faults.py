@@ -126,7 +126,7 @@ OTHER_STATUSES: Final = tuple(Fault(name=str(status), behaviour=fail(status)) fo
 BROKEN_BODIES: Final = (
     Fault(name="cut-after-head", behaviour=cut(bytes=0), forms=WHOLE),
     Fault(name="cut-in-json", behaviour=cut(bytes=20), forms=WHOLE),
-    Fault(name="cut-in-character", behaviour=cut(before="character_end"), forms=(CHAT, COMPLETION)),
+    Fault(name="cut-in-text-of-json", behaviour=cut(before="character_end"), forms=(CHAT, COMPLETION)),
     Fault(name="half-json", behaviour=bad_json(), forms=WHOLE),
     Fault(name="no-body", behaviour=empty(), forms=WHOLE),
     Fault(name="words", behaviour=answer("Hello!"), forms=WHOLE),
