@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar, final
 
@@ -12,6 +13,7 @@ import trio
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.fleet import FleetConfig, RunningFleet, serve_fleet
 from routeproof_simulator.provider import Door
+from routeproof_spec.errors import RouteproofError
 from routeproof_spec.history import Attempt
 
 T = TypeVar("T")
@@ -19,7 +21,10 @@ T = TypeVar("T")
 
 @final
 class FleetThread:
-    """Serve the fleet of *config* for the length of a `with` block; raises what `serving_fleet` raises."""
+    """Serve the fleet of *config* for the length of a `with` block; raises what `serving_fleet` raises.
+
+    A fleet that ends by itself meanwhile says why: in the next use of it, and at the end of the block at the latest.
+    """
 
     def __init__(self, config: FleetConfig, *, host: str = "127.0.0.1", control_port: int | None = None) -> None:
         self._config = config
@@ -42,8 +47,11 @@ class FleetThread:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._call(self._scope.cancel)
+        with suppress(trio.RunFinishedError):
+            trio.from_thread.run_sync(self._scope.cancel, trio_token=self._token)
         self._thread.join()
+        if error is None and self._error is not None:
+            raise self._error
 
     @property
     def base_urls(self) -> dict[str, str]:
@@ -82,7 +90,11 @@ class FleetThread:
         return self._running
 
     def _call(self, function: Callable[[], T]) -> T:
-        return trio.from_thread.run_sync(function, trio_token=self._token)
+        try:
+            return trio.from_thread.run_sync(function, trio_token=self._token)
+        except trio.RunFinishedError:
+            self._thread.join()
+            raise self._error or RouteproofError("the fleet has ended: use it inside its with block") from None
 
     def _run(self) -> None:
         try:

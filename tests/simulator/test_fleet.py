@@ -215,3 +215,15 @@ def test_a_thread_serves_those_who_are_not_in_trio() -> None:
 def test_the_embedded_fleet_is_where_it_is_said_to_be() -> None:
     check_fleet(load_fleet(THREE), file=str(THREE))
     assert THREE.parent.name == "fleets"
+
+
+def test_a_fleet_that_ends_by_itself_says_why() -> None:
+    async def fails() -> None:
+        raise ValueError("on purpose")
+
+    with pytest.raises(trio.TrioInternalError) as at_the_end, FleetThread(FLEET) as fleet:
+        fleet._call(lambda: trio.lowlevel.spawn_system_task(fails))  # pyright: ignore[reportPrivateUsage]
+        with pytest.raises(trio.TrioInternalError) as in_use:
+            while True:
+                fleet.heal()
+    assert at_the_end.value is in_use.value

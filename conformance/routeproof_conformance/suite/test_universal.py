@@ -213,7 +213,6 @@ async def test_client_that_leaves_a_stream_is_felt(
     """A client that leaves in the middle of a stream is felt at the provider: the attempt is cancelled at once."""
     await providers.behave_all(behaviour)
     for seen in await gateway.together([Ask(form=form, leave=leave) for form in offered(target, STREAMS)]):
-        expect(seen.chunks, expected="an event before the client leaves", actual=seen.said)
         expect_felt(expect, seen)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from routeproof_conformance.expect import Expect
+from routeproof_conformance.judge.outcome import Fact
 from routeproof_conformance.observed import Observed
 from routeproof_spec.history import Ended
 
 
 def expect_felt(expect: Expect, seen: Observed) -> None:
-    """The client of *seen* left, and the provider felt it at once."""
-    assert seen.exchange.ended is Ended.LEFT, f"the client did not leave: {seen.said}"
+    """The client of *seen* left, and the provider felt it at once; raises `Fact` where the answer ended before that."""
+    if seen.exchange.ended is not Ended.LEFT:
+        raise Fact(f"the answer ended before its client could leave: {seen.said}")
     expect(seen.attempts, expected="an attempt before the client left", actual=seen.said)
     for attempt in seen.attempts:
         gone = attempt.peer_gone_at
