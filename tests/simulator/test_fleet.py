@@ -221,9 +221,11 @@ def test_a_fleet_that_ends_by_itself_says_why() -> None:
     async def fails() -> None:
         raise ValueError("on purpose")
 
-    with pytest.raises(trio.TrioInternalError) as at_the_end, FleetThread(FLEET) as fleet:
-        fleet._call(lambda: trio.lowlevel.spawn_system_task(fails))  # pyright: ignore[reportPrivateUsage]
-        with pytest.raises(trio.TrioInternalError) as in_use:
-            while True:
-                fleet.heal()
-    assert at_the_end.value is in_use.value
+    fleet = FleetThread(FLEET)
+    fleet.__enter__()
+    fleet._call(lambda: trio.lowlevel.spawn_system_task(fails))  # pyright: ignore[reportPrivateUsage]
+    fleet._thread.join()  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(trio.TrioInternalError):
+        fleet.heal()
+    with pytest.raises(trio.TrioInternalError):
+        fleet.__exit__(None, None, None)
