@@ -97,9 +97,16 @@ class Target:
         return self.need(named[operation], f"models.{operation}")
 
     def pinned(self, operation: str = "chat") -> tuple[Link, ...]:
-        """Return, for each provider in the order of the file, the model name that it alone serves."""
+        """Return, for each provider in the order of the file, the model name that it alone serves for *operation*.
+
+        `models.pinned` counts for every operation whose default model is that of chat; others have tables of their own.
+        """
         special = {"completions": self.models.pinned_completions, "embeddings": self.models.pinned_embeddings}
-        table = special.get(operation) or self.models.pinned
+        table = special.get(operation, self.models.pinned)
+        if operation in special and not table and self.default_model(operation) == self.models.chat:
+            table = self.models.pinned
+        if operation in special:
+            self.need(table or None, f"models.pinned_{operation}")
         return tuple(Link(provider=provider, model=model) for provider, model in table.items())
 
     def called(self, provider: str) -> str:

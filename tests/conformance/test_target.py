@@ -81,10 +81,16 @@ def test_capability_is_lacking_where_it_or_what_holds_it_is_declared_away(tmp_pa
 
 
 def test_pinned_names_may_differ_by_operation(tmp_path: Path) -> None:
-    text = MINIMAL + '[models]\npinned = {a = "a/chat"}\npinned_embeddings = {a = "a/embed"}\n'
-    target = load(tmp_path, text)
-    assert target.pinned("completions") == (Link(provider="a", model="a/chat"),)
-    assert target.pinned("embeddings") == (Link(provider="a", model="a/embed"),)
+    names = 'chat = "m"\ncompletions = "m"\nembeddings = "e"\npinned = {a = "a/m"}\npinned_embeddings = {a = "a/e"}\n'
+    target = load(tmp_path, f"{MINIMAL}[models]\n{names}")
+    assert target.pinned("completions") == (Link(provider="a", model="a/m"),)
+    assert target.pinned("embeddings") == (Link(provider="a", model="a/e"),)
+
+
+def test_pinned_names_of_chat_are_not_asked_for_what_another_model_does(tmp_path: Path) -> None:
+    target = load(tmp_path, f'{MINIMAL}[models]\nchat = "m"\nembeddings = "e"\npinned = {{a = "a/m"}}\n')
+    with pytest.raises(NotDeclared, match=r"does not declare models\.pinned_embeddings"):
+        target.pinned("embeddings")
 
 
 def test_what_is_not_declared_is_named(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import count
 from typing import Any, Final
@@ -14,7 +15,7 @@ import msgspec
 import trio
 
 from routeproof_reference_server import relay, upstream
-from routeproof_reference_server.routing import Failed
+from routeproof_reference_server.routing import Deployment, Failed
 from routeproof_spec.sse import Event, SSEDecoder
 from tests.mutants.breaks import Break
 from tests.mutants.edge import Asked, Json, Told, edged, in_choices, patch
@@ -228,6 +229,69 @@ def words_an_error_its_own_way() -> None:
     _ending(end)
 
 
+def _going_on(more: Callable[..., AsyncGenerator[bytes, None]]) -> None:
+    """Let *more* say what a stream that broke goes on with, before its error is told."""
+    true_streamed = relay.Relay._streamed
+
+    async def streamed(
+        self: relay.Relay, asked: relay.Asked, deployment: Deployment, *rest: Any
+    ) -> AsyncGenerator[bytes, None]:
+        async for piece in true_streamed(self, asked, deployment, *rest):
+            if piece.startswith(_ERROR):
+                async for other in more(self, asked, deployment):
+                    yield other
+            yield piece
+
+    patch(relay.Relay, "_streamed", streamed)
+
+
+async def _again(self: relay.Relay, asked: relay.Asked, deployment: Deployment) -> AsyncGenerator[bytes, None]:
+    """Yield what *deployment* sends of a second attempt at a stream."""
+    async with AsyncExitStack() as stack:
+        stream = await self._attempt(asked, deployment, stack)
+        piece: object = stream.first
+        while isinstance(piece, bytes):
+            yield piece
+            piece = await stream.next()
+
+
+def tells_a_broken_stream_twice() -> None:
+    """A stream that broke is told once more from its beginning, by the same provider."""
+    _going_on(_again)
+
+
+def asks_on_after_the_first_byte() -> None:
+    """When a stream breaks, the next provider is asked too, though its answer is of no use any more."""
+
+    async def more(self: relay.Relay, asked: relay.Asked, _: Deployment) -> AsyncGenerator[bytes, None]:
+        for name in asked.fallback:
+            [deployment, *_] = self._router.catalogue.resolve(name, asked.capability)
+            async for _piece in _again(self, asked, deployment):
+                yield b""
+
+    _going_on(more)
+
+
+def cleans_no_stream() -> None:
+    """What a provider says in a stream that has begun reaches the client as it is."""
+    true_init = upstream.Stream.__init__
+
+    def init(self: upstream.Stream, *given: Any) -> None:
+        true_init(self, *given[:-1], lambda outcome: outcome)
+
+    patch(upstream.Stream, "__init__", init)
+
+
+def tells_outages_as_502() -> None:
+    """When no provider could answer, the status is 502."""
+
+    def tells(told: Told, asked: Asked) -> Told:
+        del asked
+        return replace(told, status=502) if told.status == 503 else told
+
+    edged(tells=tells)
+
+
 def says_done_after_an_error() -> None:
     """An error event is followed by [DONE]."""
     _events(lambda told, _: told.body + b"data: [DONE]\n\n" * told.body.startswith(_ERROR))
@@ -320,6 +384,10 @@ STREAMS: Final[Sequence[Break]] = (
     Break(requirement="stream.cut.error", apply=ends_in_silence),
     Break(requirement="stream.cut.envelope", apply=words_an_error_its_own_way),
     Break(requirement="stream.cut.undone", apply=says_done_after_an_error),
+    Break(requirement="fallback.first_byte.final", apply=asks_on_after_the_first_byte),
+    Break(requirement="fallback.exhausted.unavailable", apply=tells_outages_as_502),
+    Break(requirement="universal.text.once", apply=tells_a_broken_stream_twice),
+    Break(requirement="universal.secret.provider", apply=cleans_no_stream),
     Break(requirement="universal.cut.honest", apply=invents_a_finish),
     Break(requirement="universal.done.last", apply=says_done_twice),
     Break(requirement="universal.error.message", apply=tells_errors_as_details),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Final
 
 from rich.console import Console
@@ -21,20 +21,21 @@ _STYLES: Final = {
     Verdict.UNVERIFIED: "yellow",
 }
 _SHOWN: Final = frozenset({*RED, Outcome.WARN})
-FULL_MAX: Final = 12  # findings that are told with both sides; the others are in the report
+FULL_MAX: Final = 12  # causes that are told with both sides; the others are in the report
 REASON_SHOWN: Final = 140
+NAMES_SHOWN: Final = 3  # checks that are red for the same cause
 LEFT_SHOWN: Final = 8  # reasons why checks were left out
 
 
 def show(report: Report, console: Console) -> None:
-    """Print *report*: every red check with both sides, then the verdicts."""
-    told_of: set[str | None] = set()
+    """Print *report*: each thing that is broken with both sides, then the verdicts."""
+    causes: dict[tuple[str, str], list[CheckSeen]] = defaultdict(list)
     for check in report.checks:
         if check.outcome in _SHOWN:
             # A broken requirement fails many checks: the first of them tells all that is needed to mend it.
-            is_news = check.broken is None or check.broken not in told_of
-            _show_check(check, console, in_full=is_news and len(told_of) < FULL_MAX)
-            told_of.add(check.broken or check.name)
+            causes[check.outcome, check.broken or check.reason].append(check)
+    for number, checks in enumerate(causes.values()):
+        _show_cause(checks, console, in_full=number < FULL_MAX)
     _show_left_out(report, console)
     console.print(_profiles(report))
     console.print(_summary(report), soft_wrap=True)
@@ -42,15 +43,21 @@ def show(report: Report, console: Console) -> None:
         console.print(Text(report.problem, style="bold yellow"), soft_wrap=True)
 
 
-def _show_check(check: CheckSeen, console: Console, *, in_full: bool) -> None:
-    style = "yellow" if check.outcome == Outcome.WARN else "red"
-    if not in_full:
-        line = f"{check.outcome.upper()}  {check.name}  {' '.join(check.reason.split())[:REASON_SHOWN]}"
+def _show_cause(checks: list[CheckSeen], console: Console, *, in_full: bool) -> None:
+    first, *others = checks
+    style = "yellow" if first.outcome == Outcome.WARN else "red"
+    heading = f"{first.outcome.upper()}  {first.name}"
+    if in_full:
+        console.print()
+        console.print(Text(heading, style=f"bold {style}"), soft_wrap=True)
+        console.print(Text(told(first)), soft_wrap=True)
+    else:
+        line = f"{heading}  {' '.join(first.reason.split())[:REASON_SHOWN]}"
         console.print(Text(line, style=style), soft_wrap=True)
-        return
-    console.print()
-    console.print(Text(f"{check.outcome.upper()}  {check.name}", style=f"bold {style}"))
-    console.print(Text(told(check)), soft_wrap=True)
+    if others:
+        names = ", ".join(each.name for each in others[:NAMES_SHOWN])
+        more = f" and {len(others) - NAMES_SHOWN} more" if len(others) > NAMES_SHOWN else ""
+        console.print(Text(f"the same in {names}{more}", style="dim"), soft_wrap=True)
 
 
 def _show_left_out(report: Report, console: Console) -> None:

@@ -27,6 +27,7 @@ from routeproof_conformance.api import (
 from routeproof_conformance.judge.order import collapsed
 from routeproof_conformance.vocabulary import faults
 from routeproof_conformance.vocabulary.falling_back import (
+    all_fall_back,
     expect_alike,
     failing,
     falls_back,
@@ -125,22 +126,16 @@ async def test_silence_leads_to_the_next_attempt(
     gateway: Gateway, target: Target, providers: Providers, expect: Expect, fault: Fault
 ) -> None:
     """With a fallback list, a provider that does not answer in time leads to the next attempt, in every form."""
-    chains = {form: gateway.chain(2, form=form) for form in offered(target)}
-    for name in {chain[0].provider for chain in chains.values()}:
-        await fault.at(providers, name)
-    seen = await gateway.together([Ask(form=form, chain=chain) for form, chain in chains.items()])
-    for one, chain in zip(seen, chains.values(), strict=True):
-        expect.attempts(one, *chain.providers)
-        expect.success(one)
+    await all_fall_back(gateway, providers, expect, offered(target), fault)
 
 
 @pytest.mark.requirement("fallback.on.rate_limit")
-@pytest.mark.parametrize(("form", "fault"), cases(faults.RATE_LIMITS), ids=str)
+@pytest.mark.parametrize("fault", faults.RATE_LIMITS, ids=str)
 async def test_rate_limit_leads_to_the_next_attempt(
-    gateway: Gateway, providers: Providers, expect: Expect, form: Form, fault: Fault
+    gateway: Gateway, target: Target, providers: Providers, expect: Expect, fault: Fault
 ) -> None:
     """With a fallback list, a provider's 429 leads to the next attempt, with and without a `Retry-After`."""
-    await falls_back(gateway, providers, expect, form, fault)
+    await all_fall_back(gateway, providers, expect, offered(target), fault)
 
 
 @pytest.mark.requirement("fallback.on.credentials")

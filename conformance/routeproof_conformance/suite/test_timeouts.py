@@ -17,18 +17,22 @@ from routeproof_conformance.api import (
     Fact,
     Gateway,
     Leave,
+    NotTestable,
     Observed,
     Providers,
     Target,
 )
 from routeproof_conformance.vocabulary.faults import SILENT, UNANSWERED
 from routeproof_conformance.vocabulary.offered import offered
+from routeproof_conformance.vocabulary.patience import longer_than
 from routeproof_simulator.behaviours import drip, latency, stall
 from routeproof_spec.history import Ended
 
-#: Share of a timeout that a slow answer takes of it, and seconds between two bytes of a drip.
+#: Share of a timeout that a slow answer takes of it.
 SLOW_SHARE = 0.6
-DRIP = 0.02
+
+#: No answer is shorter, in bytes.
+ANSWER_BYTES_MIN = 200
 
 #: So many requests wait for so many seconds at a provider that does not answer: more than small pools can hold.
 WAITING = 24
@@ -41,10 +45,11 @@ async def test_silence_ends_within_the_timeout(
 ) -> None:
     """A request whose provider accepts the connection and never answers ends within the declared timeout."""
     limit = target.need(target.timing.first_byte, "timing.first_byte") * (1 + target.routing.retries)
+    stay = longer_than(target, limit)
     asks: list[Ask] = []
     for fault, name in zip((SILENT, UNANSWERED), providers.some(2), strict=True):
         await fault.at(providers, name)
-        asks += [Ask(form=form, model=gateway.pinned(name, form=form)) for form in offered(target)]
+        asks += [Ask(form=form, model=gateway.pinned(name, form=form), within=stay) for form in offered(target)]
     for ask, seen in zip(asks, await gateway.together(asks), strict=True):
         expect(not seen.ok, expected="an error, for no provider answered", actual=seen.said)
         expect.at_most(seen.exchange.duration, limit, f"a request for {ask.form} to a silent provider")
@@ -56,9 +61,9 @@ async def test_stalled_stream_ends_within_the_timeout(
 ) -> None:
     """A stream whose provider falls silent in the middle ends, with an error event, within the declared timeout."""
     limit = target.need(target.timing.idle, "timing.idle")
-    chains = {form: gateway.chain(1, form=form) for form in offered(target, STREAMS)}
+    stay = longer_than(target, limit)
     await providers.behave_all(stall(frames=3))
-    for seen in await gateway.together([Ask(form=form, chain=chain) for form, chain in chains.items()]):
+    for seen in await gateway.together([Ask(form=form, within=stay) for form in offered(target, STREAMS)]):
         expect.at_most(seen.exchange.duration, limit, "a stream that stalls after its third event")
         expect(seen.text, expected="the text that came before the stall", actual=seen.said)
         expect(seen.error_event is not None, expected="an error event", actual=seen.said)
@@ -70,8 +75,8 @@ async def test_drip_ends_at_the_deadline(
 ) -> None:
     """A whole answer that drips in byte by byte does not hold a request beyond its declared deadline."""
     limit = target.need(target.timing.total, "timing.total") * (1 + target.routing.retries)
-    await providers.behave_all(drip(DRIP))
-    asks = [Ask(form=form) for form in offered(target, WHOLE)]
+    await providers.behave_all(drip(2 * limit / ANSWER_BYTES_MIN))
+    asks = [Ask(form=form, within=longer_than(target, limit)) for form in offered(target, WHOLE)]
     for ask, seen in zip(asks, await gateway.together(asks), strict=True):
         expect(not seen.ok, expected="an error, for the answer never came whole", actual=seen.said)
         expect.at_most(seen.exchange.duration, limit, f"a request for {ask.form} whose answer drips in")
@@ -84,12 +89,15 @@ async def test_slow_answer_is_served(gateway: Gateway, target: Target, providers
     first_byte = target.need(timing.first_byte, "timing.first_byte")
     # A gateway that declares no timeout of a kind may not cut an answer for it either.
     late, gap = SLOW_SHARE * first_byte, SLOW_SHARE * (timing.idle or first_byte)
-    assert late + 2 * gap < (timing.total or math.inf), "the target's deadline is shorter than its other timeouts"
+    if late + 2 * gap >= (timing.total or math.inf):
+        raise NotTestable(f"a deadline of {timing.total:g} s leaves no room for an answer that is slow in other ways")
+    stay = longer_than(target, late + 2 * gap)
     whole, streamed = providers.some(2)
     await providers.behave(whole, latency(late) | stall(bytes=10, seconds=gap))
     await providers.behave(streamed, latency(late) | stall(frames=2, seconds=gap) | stall(frames=4, seconds=gap))
     asks = [
-        Ask(form=form, model=gateway.pinned(streamed if form.stream else whole, form=form)) for form in offered(target)
+        Ask(form=form, model=gateway.pinned(streamed if form.stream else whole, form=form), within=stay)
+        for form in offered(target)
     ]
     for seen in await gateway.together(asks):
         expect.success(seen)

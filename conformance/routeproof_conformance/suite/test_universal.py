@@ -27,6 +27,7 @@ from routeproof_conformance.vocabulary.faults import Fault, cases, joined
 from routeproof_conformance.vocabulary.leaks import LEAKS, STREAM_LEAKS, expect_kept
 from routeproof_conformance.vocabulary.leaving import expect_felt
 from routeproof_conformance.vocabulary.offered import offered
+from routeproof_conformance.vocabulary.patience import longer_than
 from routeproof_conformance.vocabulary.refusals import refusals
 from routeproof_conformance.vocabulary.vectors import widths
 from routeproof_simulator.behaviours import Behaviour, fail, insert, ok, pace, stall, usage
@@ -80,11 +81,12 @@ async def test_every_request_ends(
 ) -> None:
     """Every request comes to an end in bounded time, whatever the provider does."""
     limit = (target.timing.total or target.timing.request_deadline) * (1 + target.routing.retries)
+    stay = longer_than(target, limit)
     asks: list[Ask] = []
     for fault, name in zip(endless, providers.some(len(endless)), strict=True):
         await fault.at(providers, name)
         forms = offered(target, fault.forms)
-        asks += [Ask(form=form, model=gateway.pinned(name, form=form)) for form in forms]
+        asks += [Ask(form=form, model=gateway.pinned(name, form=form), within=stay) for form in forms]
     for ask, seen in zip(asks, await gateway.together(asks), strict=True):
         expect(seen.exchange.ended is not Ended.TIMED_OUT, expected="an end", actual=seen.said)
         expect.at_most(seen.exchange.duration, limit, f"a request for {ask.form}")

@@ -34,6 +34,19 @@ async def falls_back(gateway: Gateway, providers: Providers, expect: Expect, for
     expect.success(seen)
 
 
+async def all_fall_back(
+    gateway: Gateway, providers: Providers, expect: Expect, forms: Sequence[Form], fault: Fault
+) -> None:
+    """Expect the same of all *forms* at once, for a gateway may take its time over *fault*."""
+    chains = {form: gateway.chain(2, form=form) for form in forms}
+    for name in {chain[0].provider for chain in chains.values()}:
+        await fault.at(providers, name)
+    seen = await gateway.together([Ask(form=form, chain=chain) for form, chain in chains.items()])
+    for one, chain in zip(seen, chains.values(), strict=True):
+        expect.attempts(one, *chain.providers)
+        expect.success(one)
+
+
 async def suffering(gateway: Gateway, providers: Providers, form: Form, outage: tuple[Fault, ...]) -> Observed:
     """Send a request to a chain of which every link has its fault of *outage*, and return what came of it."""
     chain = gateway.chain(len(outage), form=form)

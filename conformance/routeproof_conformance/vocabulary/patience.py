@@ -12,7 +12,7 @@ BEYOND: Final = 1.0
 
 
 def longer_than(target: Target, limit: float) -> float:
-    """Return how many seconds a client stays that grants *limit*; raise `NotTestable` where no check may take so long."""
+    """Return how many seconds a client stays that grants *limit*; raise `NotTestable` where that is too long."""
     stay = limit + target.timing.slack + BEYOND
     if 2 * stay > target.timing.check_deadline:
         raise NotTestable(f"a timeout of {limit:g} s is longer than a check may wait for its end")
