@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -246,7 +246,7 @@ def packs_vectors_in_the_wrong_order() -> None:
     _in_vectors(edit)
 
 
-ANSWERS: Final = (
+ANSWERS: Final[Sequence[Break]] = (
     Break(requirement="models.list.envelope", apply=lists_models_bare),
     Break(requirement="models.list.entry", apply=lists_no_owner),
     Break(requirement="models.list.capabilities", apply=lists_capabilities_as_words),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final
@@ -186,7 +186,7 @@ def tells_413_as_400() -> None:
     _restatus(413, 400)
 
 
-def shows_the_providers_wholespoilt() -> None:
+def shows_the_providers_whole_error() -> None:
     """The body of a provider's error is handed on as it came."""
 
     def error_text(data: bytes) -> str:
@@ -272,7 +272,7 @@ def tells_no_latency_of_streams() -> None:
     _claiming(lambda _: "0", lambda told: told.is_stream)
 
 
-DOORS: Final = (
+DOORS: Final[Sequence[Break]] = (
     Break(requirement="auth.key.accepted", apply=refuses_a_good_key),
     Break(requirement="auth.key.missing", apply=serves_without_a_key),
     Break(requirement="auth.scheme.malformed", apply=takes_any_scheme),
@@ -296,6 +296,7 @@ DOORS: Final = (
     Break(requirement="errors.refusal.unsent", apply=asks_a_provider_before_it_refuses),
     Break(requirement="errors.timeout.status", apply=tells_a_timeout_as_504),
     Break(requirement="errors.provider.status", apply=tells_413_as_400),
+    Break(requirement="errors.provider.envelope", apply=shows_the_providers_whole_error),
     Break(requirement="errors.provider.address", apply=shows_internal_addresses),
     Break(requirement="headers.provider.present", apply=hides_the_provider_of_streams),
     Break(requirement="headers.request_id.present", apply=hides_the_request_id_of_errors),

@@ -249,6 +249,7 @@ async def _again(self: relay.Relay, asked: relay.Asked, deployment: Deployment) 
     """Yield what *deployment* sends of a second attempt at a stream."""
     async with AsyncExitStack() as stack:
         stream = await self._attempt(asked, deployment, stack)
+        assert isinstance(stream, upstream.Stream)
         piece: object = stream.first
         while isinstance(piece, bytes):
             yield piece
@@ -265,8 +266,8 @@ def asks_on_after_the_first_byte() -> None:
 
     async def more(self: relay.Relay, asked: relay.Asked, _: Deployment) -> AsyncGenerator[bytes, None]:
         for name in asked.fallback:
-            [deployment, *_] = self._router.catalogue.resolve(name, asked.capability)
-            async for _piece in _again(self, asked, deployment):
+            other = self._router.catalogue.resolve(name, asked.capability)[0]
+            async for _piece in _again(self, asked, other):
                 yield b""
 
     _going_on(more)
@@ -274,7 +275,7 @@ def asks_on_after_the_first_byte() -> None:
 
 def cleans_no_stream() -> None:
     """What a provider says in a stream that has begun reaches the client as it is."""
-    true_init = upstream.Stream.__init__
+    true_init: Any = upstream.Stream.__init__
 
     def init(self: upstream.Stream, *given: Any) -> None:
         true_init(self, *given[:-1], lambda outcome: outcome)

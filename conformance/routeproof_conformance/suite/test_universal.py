@@ -21,7 +21,7 @@ from routeproof_conformance.api import (
 )
 from routeproof_conformance.judge.ending import pretence
 from routeproof_conformance.vocabulary import client, faults
-from routeproof_conformance.vocabulary.both_sides import events_of, usage_of, voices
+from routeproof_conformance.vocabulary.both_sides import events_of, last_attempt, usage_of, voices
 from routeproof_conformance.vocabulary.falling_back import failing
 from routeproof_conformance.vocabulary.faults import Fault, cases, joined
 from routeproof_conformance.vocabulary.leaks import LEAKS, STREAM_LEAKS, expect_kept
@@ -104,7 +104,7 @@ async def test_broken_stream_does_not_look_complete(
     seen = await failing(gateway, providers, form, fault, links=1)
     if seen.status != 200:
         return  # told before the first byte: as honest as can be
-    found = pretence(seen.events, seen.exchange.ended, sent=events_of(seen.attempts[-1]))
+    found = pretence(seen.events, seen.exchange.ended, sent=events_of(last_attempt(expect, seen)))
     expect(found is None, expected="an error event or a broken connection", actual=f"{found}: {seen.said}")
 
 
@@ -235,7 +235,7 @@ async def test_usage_is_that_of_the_attempt_that_served(
     body = {"stream_options": {"include_usage": True}} if form.stream else {}
     seen = await gateway.send(Ask(form=form, chain=chain, body=body))
     expect.success(seen)
-    sent = usage_of(seen.attempts[-1])
+    sent = usage_of(last_attempt(expect, seen))
     told = {name: (seen.usage or {}).get(name) for name in sent}
     expect(told == sent, expected=f"usage {sent}", actual=f"usage {seen.usage}")
 
@@ -249,7 +249,7 @@ async def test_embedding_has_the_providers_width(gateway: Gateway, expect: Expec
     body = {"input": texts, **client.BODY["embeddings"], **wish}
     seen = await gateway.send(Ask(form=EMBEDDING, headers=client.HEAD, body=body))
     expect.success(seen)
-    sent, got = widths(parsed(seen.attempts[-1].body)), widths(seen.json)
+    sent, got = widths(parsed(last_attempt(expect, seen).body)), widths(seen.json)
     assert len(set(sent)) == 1, "the provider's embeddings differ in width"
     expect(got == sent[:1] * len(texts), expected=f"{len(texts)} embeddings of {sent[0]} dimensions", actual=got)
 

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 
+from routeproof_conformance.ask import Ask
 from routeproof_conformance.dig import dig, fields_of, items_of, parsed, request_json
+from routeproof_conformance.expect import Expect
 from routeproof_conformance.observed import Observed
 from routeproof_simulator.answers import Answer, read_stream, read_whole
 from routeproof_spec.history import Attempt, Frame
@@ -16,7 +18,14 @@ from routeproof_spec.sse import Event, SSEDecoder
 
 def received(seen: Observed, *, until: float = math.inf) -> Answer:
     """Return what had reached the client of *seen* by the second *until*."""
-    return _read(seen.exchange.frames, until=until, is_stream=seen.is_stream)
+    is_stream = isinstance(seen.ask, Ask) and seen.ask.form.stream
+    return _read(seen.exchange.frames, until=until, is_stream=is_stream)
+
+
+def last_attempt(expect: Expect, seen: Observed) -> Attempt:
+    """Return the attempt that the client's answer comes from, of which there must be one."""
+    expect(seen.attempts, expected="an attempt at a provider", actual=seen.said)
+    return seen.attempts[-1]
 
 
 def given(attempt: Attempt, *, until: float = math.inf) -> Answer:
@@ -37,17 +46,20 @@ def usage_of(attempt: Attempt) -> dict[str, object]:
     return {name: count for each in last for name, count in each.items() if isinstance(count, int)}
 
 
+def texts(answer: Answer) -> list[str]:
+    """Return what *answer* says, choice by choice."""
+    return [answer.said[key] for key in sorted(answer.said)]
+
+
 def voices(text: str, providers: Iterable[str]) -> list[str]:
     """Return whose answers begin in *text*, in order: a fake provider opens every answer with its name and a colon."""
     names = "|".join(map(re.escape, providers))
     return re.findall(rf"({names}):", text)
 
 
-def pauses(attempt: Attempt, *, at_least: float) -> Iterable[tuple[float, float]]:
-    """Yield when the provider fell silent for *at_least* so many seconds, and when it went on."""
-    for before, after in pairwise(attempt.frames):
-        if after.at - before.at >= at_least:
-            yield before.at, after.at
+def longest_pause(attempt: Attempt) -> tuple[float, float]:
+    """Return when the provider fell silent for the longest time between two frames, and when it went on."""
+    return max(((one.at, next_.at) for one, next_ in pairwise(attempt.frames)), key=lambda pause: pause[1] - pause[0])
 
 
 def tool_arguments(seen: Observed) -> str:
