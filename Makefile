@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SUBJECTS := .venv-subjects
 REPORT ?= report
 
-.PHONY: help demo test lint wheel-test bench clean
+.PHONY: help demo test lint wheel-test kill-matrix bench clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,7 +15,7 @@ demo: $(VENV)/.installed ## Prove the reference gateway over three fake provider
 	$(BIN)/routeproof demo --report $(REPORT)
 
 test: $(VENV)/.installed-dev $(SUBJECTS)/.installed wheel-test ## Run all tests, and the demo from the built wheel
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not kill_matrix"
 
 lint: $(VENV)/.installed-dev ## Format, lint, types, laws of import
 	$(BIN)/ruff format --check .
@@ -26,6 +26,9 @@ lint: $(VENV)/.installed-dev ## Format, lint, types, laws of import
 
 wheel-test: $(VENV)/.installed-dev ## Build the wheel, install it alone, and run the demo from it
 	$(BIN)/python tests/wheel.py
+
+kill-matrix: $(VENV)/.installed-dev ## Judge every wrong gateway, and every right but different one (many minutes)
+	$(BIN)/python -m pytest -n 2 tests/mutants
 
 bench: $(VENV)/.installed-dev ## Print the ratios that the documentation claims
 	$(BIN)/python benchmarks/providers.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -59,6 +60,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with the code that the outcome deserves."""
+    # Told to end, we end as after Ctrl-C, which Trio knows how to take: with the gateways closed that we started.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: signal.raise_signal(signal.SIGINT))
     try:
         code = cli.main(standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - the one place where an error becomes an exit code

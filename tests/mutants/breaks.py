@@ -191,19 +191,6 @@ def hides_a_cut() -> None:
     _patch(relay.Relay, "_streamed", streamed)
 
 
-def says_done_after_an_error() -> None:
-    """A stream that broke is told as an error, and then as complete."""
-    true_streamed = relay.Relay._streamed
-
-    async def streamed(*given: Any) -> AsyncGenerator[bytes, None]:
-        async for piece in true_streamed(*given):
-            yield piece
-            if piece.startswith(b'data: {"error"'):
-                yield b"data: [DONE]\n\n"
-
-    _patch(relay.Relay, "_streamed", streamed)
-
-
 def starts_a_broken_stream_again() -> None:
     """A stream that broke after its first byte is told once more, from the beginning, by the next provider."""
     true_streamed = relay.Relay._streamed
@@ -409,7 +396,6 @@ BREAKS: Final = {
         Break(requirement="routing.availability.avoids", apply=ignores_failures),
         Break(requirement="routing.strategy.invalid", apply=ignores_an_unknown_strategy),
         Break(requirement="stream.cut.error", apply=hides_a_cut),
-        Break(requirement="stream.cut.undone", apply=says_done_after_an_error),
         Break(requirement="universal.text.single", apply=starts_a_broken_stream_again),
         Break(requirement="stream.relay.timely", apply=buffers_streams),
         Break(requirement="headers.provider.true", apply=names_the_primary),

@@ -317,8 +317,14 @@ def tells_errors_as_details() -> None:
 
 
 def lets_go_late() -> None:
-    """The connection to a provider is closed seconds after its answer is no longer wanted."""
-    true_close = upstream._close
+    """An answer that is no longer wanted is waited for, and its connection closed seconds later."""
+    true_close, true_next = upstream._close, upstream.Stream.next
+
+    async def waited_for(self: upstream.Stream) -> Any:
+        with trio.CancelScope(shield=True):
+            return await true_next(self)
+
+    patch(upstream.Stream, "next", waited_for)
 
     async def close(*given: Any) -> None:
         with trio.CancelScope(shield=True):

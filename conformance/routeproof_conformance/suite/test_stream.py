@@ -173,7 +173,7 @@ def expect_exact(expect: Expect, seen: Observed) -> None:
     """The client got an answer that says what its provider said, choice by choice."""
     expect.status(seen, 200)
     sent, got = texts(given(last_attempt(expect, seen))), texts(received(seen))
-    assert sent, "the provider said nothing"
+    expect(sent, expected="a text from the provider", actual=seen.said)
     expect(got == sent, expected=f"the provider's text {sent}", actual=got)
 
 
@@ -216,7 +216,7 @@ async def test_tool_arguments_join_to_the_providers(gateway: Gateway, expect: Ex
     seen = await streamed(gateway, expect, Ask(form=CHAT_STREAM, body={**TOOLS, **body}))
     expect.grammar(seen, "tool_arguments")
     sent, got = given(last_attempt(expect, seen)).said, received(seen).said
-    assert "0.tool0" in sent, "the provider called no tool"
+    expect("0.tool0" in sent, expected="a tool call from the provider, that was asked for one", actual=sent)
     expect(got == sent, expected=f"the provider's tool call {sent}", actual=got)
 
 
