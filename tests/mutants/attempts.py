@@ -360,6 +360,11 @@ def waits_for_a_drip() -> None:
     _waiting(total=30.0)
 
 
+def never_gives_up() -> None:
+    """No deadline of the gateway's holds."""
+    _waiting(first_byte=60.0, idle=60.0, total=60.0)
+
+
 def loses_patience() -> None:
     """An answer that pauses is cut, though it keeps within the declared timeouts."""
     _waiting(idle=0.4)
@@ -427,4 +432,5 @@ ATTEMPTS: Final[Sequence[Break]] = (
     Break(requirement="timeouts.slow.served", apply=loses_patience),
     Break(requirement="timeouts.neighbour.served", apply=lets_few_wait),
     Break(requirement="universal.attempts.bounded", apply=multiplies_attempts),
+    Break(requirement="universal.time.bounded", apply=never_gives_up),
 )
