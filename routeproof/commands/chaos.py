@@ -13,7 +13,7 @@ from routeproof_simulator.scenario import load_scenario
 
 @click.group("chaos")
 def command() -> None:
-    """Live through outages in virtual time: minutes in a second, the same for the same seed."""
+    """Live through outages in virtual time: minutes in seconds, the same for the same seed."""
 
 
 @command.command("run")

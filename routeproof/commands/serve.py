@@ -36,7 +36,7 @@ def command(config: Path | None, host: str | None, port: int | None) -> None:
       routeproof serve --config gateway.toml    in front of the providers that the file names
     """
     settings = load_config(config or DEFAULT_FILE, environ=os.environ)
-    _refuse_public_keys(settings, config or DEFAULT_FILE, host or settings.server.host)
+    _refuse_public_keys(settings, str(config or "the default configuration"), host or settings.server.host)
     trio.run(_serve, settings, config, host, port)
 
 
@@ -64,7 +64,7 @@ async def _stop_on_signal(stop: trio.Event, *, task_status: trio.TaskStatus[None
             return
 
 
-def _refuse_public_keys(settings: GatewayConfig, file: Path, host: str) -> None:
+def _refuse_public_keys(settings: GatewayConfig, file: str, host: str) -> None:
     """The default file tells its keys to every reader: they may open a loopback address and no other."""
     if host in LOOPBACK:
         return
@@ -75,5 +75,5 @@ def _refuse_public_keys(settings: GatewayConfig, file: Path, host: str) -> None:
             file=file,
             key=f"keys.{known[0]}",
             found=f"a key that is published with routeproof, on {host}",
-            wanted="keys of your own before the gateway leaves loopback",
+            wanted="keys of your own, in a file given with --config, before the gateway leaves loopback",
         )

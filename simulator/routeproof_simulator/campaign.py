@@ -176,6 +176,9 @@ def _report(campaign: Campaign) -> Iterator[str]:
         f"{len(campaign.runs)} of {campaign.seeds_asked} seeds, {requests} requests, "
         f"{lived:.0f} s lived through in {seconds:.1f} s"
     )
+    if not campaign.runs:
+        yield "the budget was spent before a run was begun: give it more seconds"
+        return
     for state in campaign.missing:
         yield f"never reached: {state}"
     broken = [each for each in campaign.runs if each.findings]

@@ -33,6 +33,7 @@ POLL: Final = 0.002  #: seconds
 PAGE_BYTES_MAX = 8 * 2**20  # of bodies; a page holds one attempt at least
 
 _DONE: Final = {"status": "ok"}
+_METHODS: Final = {"healthz": "GET", "fleet": "GET", "journal": "GET or DELETE", "heal": "POST", "providers": "PUT"}
 
 
 class BehaviourChange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,7 +102,10 @@ class Control:
 
     def refuse(self, received: Received, status: int, message: str) -> Reply:
         """Answer what is no request."""
-        return Reply(_error(status, message, found="bytes", wanted="HTTP"), Entry("", received, marker=None, index=0))
+        return Reply(
+            _error(status, message, found="bytes that are no request", wanted="HTTP/1.1 within the limits"),
+            Entry("", received, marker=None, index=0),
+        )
 
     def _routed(self, request: Received) -> Script | Callable[[], Awaitable[Script]]:
         match request.method, request.path.split("/")[1:]:
@@ -120,8 +124,12 @@ class Control:
                 return self._asked_page(request)
             case "PUT", ["providers", name, ("behaviour" | "door") as what]:
                 return partial(self._settled, self._change(request, name, what))
-            case method, ["healthz" | "fleet" | "journal" | "heal"] | ["providers", _, "behaviour" | "door"]:
-                return _error(405, "The path has no such method.", found=method, wanted="another method")
+            case method, ["healthz" | "fleet" | "journal" | "heal" as path] | [
+                "providers" as path,
+                _,
+                "behaviour" | "door",
+            ]:
+                return _error(405, "The path has no such method.", found=method, wanted=_METHODS[path])
             case _:
                 wanted = "/fleet, /journal, /heal, /healthz, /providers/NAME/behaviour or /providers/NAME/door"
                 return _error(404, "There is no such path.", found=request.path, wanted=wanted)

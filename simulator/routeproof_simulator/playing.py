@@ -11,7 +11,7 @@ import trio
 from routeproof_simulator.journal import Entry
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import Close, Head, Script, Send, Wait, is_whole
-from routeproof_spec.history import Ended, Headers
+from routeproof_spec.history import Ended, Headers, first_header
 
 SEND_BYTES_MAX: Final = 256 * 2**10  # joined into one send
 
@@ -73,15 +73,18 @@ class Player:
         until_close = not is_whole(head) and request.is_http_10
         self._is_chunked = not is_whole(head) and not request.is_http_10 and not is_bodiless
         more: Headers = (("transfer-encoding", "chunked"),) if self._is_chunked else ()
-        if until_close or not request.keep_alive:
-            more = (*more, ("connection", "close"))
-        elif request.is_http_10:
-            more = (*more, ("connection", "keep-alive"))
+        if first_header(head.headers, "connection") is None:
+            more += self._connection(until_close)
         self._entry.status = head.status
         self._is_bodiless = is_bodiless
         lines = "".join(f"{name}: {value}\r\n" for name, value in (*head.headers, *more))
         self._out += f"HTTP/1.1 {head.status} {_REASONS.get(head.status, '')}\r\n{lines}\r\n".encode("latin-1")
         return until_close
+
+    def _connection(self, until_close: bool) -> Headers:
+        if until_close or not self._request.keep_alive:
+            return (("connection", "close"),)
+        return (("connection", "keep-alive"),) if self._request.is_http_10 else ()
 
     def _frame(self, data: bytes) -> None:
         if self._is_bodiless or not data:

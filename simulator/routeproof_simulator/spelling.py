@@ -24,6 +24,7 @@ from routeproof_simulator.algebra import (
     normal,
     parts,
 )
+from routeproof_spec.config import one_of
 from routeproof_spec.errors import ConfigError
 
 __all__ = ["Spelled", "decode", "encode", "names"]
@@ -112,7 +113,8 @@ def _converted(value: object, hint: Any, file: str, key: str) -> object:
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
-        wanted = str(error).removeprefix("Expected ").split(", got")[0]
+        is_enum = str(error).startswith("Invalid enum value")
+        wanted = one_of(hint) if is_enum else str(error).removeprefix("Expected ").split(", got")[0]
         raise ConfigError(file=file, key=key, found=_short(value), wanted=wanted) from None
 
 

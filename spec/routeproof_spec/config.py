@@ -88,11 +88,15 @@ def _nearest(field: str, kind: object) -> str:
 
 def _members(path: str, kind: object) -> str:
     field = re.findall(r"[^.\[\]]*[^.\[\]\d][^.\[\]]*", path)[-1:]
+    return one_of(*(hint for name, hint in _fields(kind, set()) if [name] == field))
+
+
+def one_of(*hints: object) -> str:
+    """Return the values of the enums among *hints*, unions taken apart, as a sentence says what is wanted."""
     found = {
         repr(member.value)
-        for name, enum in _fields(kind, set())
-        if [name] == field
-        for each in (enum, *getattr(enum, "__args__", ()))
+        for hint in hints
+        for each in (hint, *getattr(hint, "__args__", ()))
         if isinstance(each, type) and issubclass(each, Enum)
         for member in each
     }

@@ -91,7 +91,7 @@ def test_a_port_in_use_is_a_sentence(run: Run, tmp_path: Path) -> None:
 def test_published_keys_never_leave_loopback(run: Run) -> None:
     code, _, err = run("serve", "--config", DEFAULT_FILE, "--host", "0.0.0.0")
     assert code == 2
-    assert "wanted keys of your own before the gateway leaves loopback" in err
+    assert "wanted keys of your own, in a file given with --config, before the gateway leaves loopback" in err
 
 
 def test_a_requirement_is_explained_and_a_misspelt_one_suggested(run: Run) -> None:

@@ -78,7 +78,7 @@ WRONG: list[tuple[str, str, object, int, str | None, str | None]] = [
     ("PUT", "/providers/alpha/door", {"door": "ajar"}, 422, None, None),
     ("GET", "/journal?after=x", None, 400, "x", "a sequence number, 0 or more"),
     ("GET", "/journal?mark=x", None, 400, "mark", "marker, after, idle_within"),
-    ("DELETE", "/fleet", None, 405, "DELETE", "another method"),
+    ("DELETE", "/fleet", None, 405, "DELETE", "GET"),
     ("GET", "/nowhere", None, 404, "/nowhere", None),
 ]
 
