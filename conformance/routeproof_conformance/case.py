@@ -58,7 +58,7 @@ class Case:
     evidence: Evidence = field(default_factory=Evidence)
     rng: Random = field(default_factory=Random)
     #: Makes the markers of one run differ from those of an earlier one, whose attempts a fleet may still remember.
-    nonce: str = field(default_factory=partial(token_hex, 8))
+    marker_seed: str = field(default_factory=partial(token_hex, 8))
     _client: httpx2.AsyncClient | None = None
     _fleet: FleetClient | None = None
 

@@ -38,7 +38,7 @@ from routeproof_conformance.scope import InScope, OutOfScope, Unpromised, scope
 from routeproof_conformance.session import CASE
 from routeproof_conformance.settings import OPTIONS, Settings, from_options, resolve
 from routeproof_conformance.target import Target
-from routeproof_conformance.target_file import Expectation
+from routeproof_conformance.target_file import Expectation, refuse_unknown
 from routeproof_spec.errors import RouteproofError, TargetUnreachable
 
 #: A target that is gone stays gone: so many checks in a row that cannot reach it end the run.
@@ -85,12 +85,14 @@ class Checking:
         self._unreached = 0
         self._unread = ""  # why the first file that could not be collected could not
         self._rulings: dict[str, Ruling] = {}
+        self._names: list[str] = []  # of all checks that were collected
 
     # Which checks are judged.
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out the checks that this run cannot or shall not judge, and keep why."""
+        self._names = [name_of(item) for item in items if is_check(item)]
         kept: list[pytest.Item] = []
         left: list[pytest.Item] = []
         for item in items:
@@ -115,6 +117,8 @@ class Checking:
         if session.testsfailed or session.config.getoption("collectonly") or not any(map(is_ours, session.items)):
             return None
         try:
+            if not any("::" in each for each in session.config.args):  # else a file was not collected whole
+                refuse_unknown(self.target.tables.expected, self._names, file=str(self.target.path))
             self.bench = self._stack.enter_context(
                 opened(self.target, seed=self.settings.seed, folder=self.settings.report)
             )
@@ -264,6 +268,8 @@ class Checking:
         if report is None or terminalreporter.no_summary:
             return
         terminalreporter.section("profiles")
+        if self.bench is not None:
+            terminalreporter.write_line(self.target.judged_as)
         for profile in report.profiles:
             terminalreporter.write_line(f"{profile.name:<12} {profile.verdict:<14} {profile.held}/{profile.required}")
         if report.problem:

@@ -30,7 +30,7 @@ from routeproof_conformance.target import Target
 from routeproof_conformance.target_file import Expectation
 from routeproof_conformance.writer import Writer
 from routeproof_spec.contract import load_contract
-from routeproof_spec.requirement import PROFILES, Requirement, load_requirements
+from routeproof_spec.requirement import PROFILES, Requirement, get_requirement, load_requirements
 
 BODY_CHARS_MAX: Final = 4000  # of a body in the report
 FRAMES_MAX: Final = 200
@@ -159,7 +159,8 @@ def _profiles(run: Run, *, is_complete: bool) -> list[ProfileSeen]:
     for each in run.checks:
         for requirement in _charged(each):
             outcomes[requirement].append(each.outcome)
-    asked = run.settings.profiles or tuple(PROFILES)
+    of_requirements = [get_requirement(each).profile for each in run.settings.requirements]
+    asked = run.settings.profiles or of_requirements or tuple(PROFILES)
     return [_profile(name, outcomes, is_complete=is_complete) for name in PROFILES if name in asked]
 
 

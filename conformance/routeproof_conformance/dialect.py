@@ -75,13 +75,18 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return None
 
 
-def load_dialect(name: str, *, beside: Path | None = None) -> Dialect:
-    """Return the dialect of that *name*, or the one in the file of that name in the folder *beside*."""
+def load_dialect(
+    name: str, *, beside: Path | None = None, said: tuple[str, str] = ("target", "dialect.name")
+) -> Dialect:
+    """Return the dialect of that *name*, or the one in the file of that name in the folder *beside*.
+
+    Raises `ConfigError` where there is none, which names the file and the key where it was *said*.
+    """
     path = (beside or Path()) / name if name.endswith(".toml") else DIALECTS / f"{name}.toml"
     if not name.endswith(".toml") and not path.is_file():
         known = ", ".join(sorted(each.stem for each in DIALECTS.glob("*.toml")))
-        wanted = f"one of {known}, or the name of a .toml file beside the target file"
-        raise ConfigError(file="target", key="dialect.name", found=repr(name), wanted=wanted)
+        wanted = f"one of {known}, or the name of a .toml file" + " beside the target file" * (beside is not None)
+        raise ConfigError(file=said[0], key=said[1], found=repr(name), wanted=wanted)
     return _resolved(read_toml(path, Dialect), file=path)
 
 

@@ -13,12 +13,14 @@ from rich.console import Console
 from routeproof_conformance.ask import Ask
 from routeproof_conformance.case import Bench, Case
 from routeproof_conformance.dig import request_json
+from routeproof_conformance.forms import WHOLE
 from routeproof_conformance.gateway import Gateway
-from routeproof_conformance.judge.outcome import CheckEnded
+from routeproof_conformance.judge.outcome import CheckEnded, NotDeclared
 from routeproof_conformance.judge.verdict import Exit
 from routeproof_conformance.observed import Observed
 from routeproof_conformance.opening import opened
 from routeproof_conformance.settings import Settings, resolve
+from routeproof_conformance.target import Target
 from routeproof_spec.errors import RouteproofError, Violation
 
 LATE_MAX: Final = 0.05  #: seconds between a client's clock and a provider's that nobody need care about
@@ -66,6 +68,8 @@ async def _diagnose(bench: Bench) -> tuple[Line, ...]:
 
 async def _look(case: Case, gateway: Gateway, lines: list[Line]) -> None:
     """Add to *lines* what each look shows; what was seen stays where a later one fails."""
+    lines.append(Line(ok=True, says=gateway.target.judged_as))
+    lines += _unnamed(gateway.target)
     lines += await _client_side(gateway)
     if case.fleet is None:
         lines.append(Line(ok=True, says="the providers are not ours: only what a URL can show will be judged"))
@@ -78,6 +82,18 @@ async def _look(case: Case, gateway: Gateway, lines: list[Line]) -> None:
         lines.append(_reached(link.provider, link.model, seen))
         if seen.attempts:
             lines += [_same_clock(link.provider, seen), _survived(seen)]
+
+
+def _unnamed(target: Target) -> list[Line]:
+    """Return a line for each operation that the target has, as far as it says, but names no model for."""
+    lines: list[Line] = []
+    for operation in dict.fromkeys(form.operation for form in WHOLE):
+        if target.lacks(operation) is None:
+            try:
+                target.default_model(operation)
+            except NotDeclared as lacking:
+                lines.append(Line(ok=target.is_url_only, says=str(lacking)))
+    return lines
 
 
 async def _client_side(gateway: Gateway) -> list[Line]:

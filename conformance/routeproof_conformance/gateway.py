@@ -28,7 +28,7 @@ class Gateway:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._markers = Random(case.nonce)
+        self._markers = Random(case.marker_seed)
 
     @property
     def target(self) -> Target:

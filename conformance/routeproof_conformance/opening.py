@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 from collections.abc import Generator, Mapping
@@ -12,22 +11,18 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-import httpx2
-import msgspec
 import trio
 
 from routeproof_conformance.calibration import calibrate
 from routeproof_conformance.case import Bench
-from routeproof_conformance.dig import dig, items_of, parsed
+from routeproof_conformance.discovery import discovered
 from routeproof_conformance.launch import launched
 from routeproof_conformance.pools import Pools
 from routeproof_conformance.target import Target
 from routeproof_conformance.target_file import FLEETS
 from routeproof_simulator import FleetConfig, FleetThread, ProviderConfig
-from routeproof_spec.errors import TargetUnreachable
 
 LOG: Final = "gateway.log"
-DISCOVERY: Final = 10.0  #: seconds
 
 
 @contextmanager
@@ -93,42 +88,3 @@ def _launch(target: Target, providers: Mapping[str, Mapping[str, str]], folder: 
         )
     )
     return running.base_url
-
-
-async def discovered(target: Target) -> Target:
-    """Return *target* with the models that its list names for each operation; raise `TargetUnreachable`."""
-    url, headers = f"{target.base_url}/models", {"authorization": f"Bearer {target.key('main')}"}
-    try:
-        async with httpx2.AsyncClient(timeout=math.inf, trust_env=False) as client:
-            with trio.fail_after(DISCOVERY):
-                answer = await client.get(url, headers=headers)
-    except httpx2.TransportError as error:
-        raise TargetUnreachable(
-            f"{url} does not answer ({error}): is the gateway running, and the URL right?"
-        ) from error
-    except trio.TooSlowError:
-        raise TargetUnreachable(f"{url} does not answer within {DISCOVERY:g} s") from None
-    if answer.status_code == 401:
-        env = target.tables.target.key_env
-        raise TargetUnreachable(f"{url} refuses the key in {env} (401): export a key that it accepts")
-    entries = items_of(dig(parsed(answer.content), "data"))
-    if not entries:
-        raise TargetUnreachable(f"{url} lists no model (status {answer.status_code}), so there is nothing to ask for")
-    models = msgspec.structs.replace(
-        target.models,
-        chat=_offering(entries, "chat"),
-        completions=_offering(entries, "completions"),
-        embeddings=_offering(entries, "embeddings"),
-    )
-    return replace(target, tables=msgspec.structs.replace(target.tables, models=models))
-
-
-def _offering(entries: tuple[object, ...], operation: str) -> str:
-    """Return the first listed model with the capability; for chat, the first of all where none tells its own."""
-    for entry in entries:
-        name = dig(entry, "id")
-        if dig(entry, "capabilities", operation) is True and isinstance(name, str):
-            return name
-    first = dig(entries[0], "id")
-    tells = any(dig(entry, "capabilities") is not None for entry in entries)
-    return first if operation == "chat" and not tells and isinstance(first, str) else ""

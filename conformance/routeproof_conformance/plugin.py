@@ -24,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--report", metavar="DIR", default="", help="write the report here: JSON, HTML, JUnit")
     group.addoption("--key-env", metavar="NAME", default="", help="environment variable that holds the client's key")
+    group.addoption("--dialect", metavar="NAME", default="", help="whose promises a URL alone is held to")
+    group.addoption("--model", metavar="NAME", default="", help="the model to ask a URL alone for")
     group.addoption("--seed", metavar="N", type=int, default=0, help="of everything drawn by chance (default: 0)")
 
 

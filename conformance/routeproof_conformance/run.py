@@ -64,6 +64,12 @@ class Progress:
         assert isinstance(plugin, Checking)
         self._checking = plugin
 
+    def pytest_runtestloop(self) -> None:
+        """Tell whose promises the target is held to, now that it is open."""
+        assert self._checking is not None
+        if self._checking.bench is not None:
+            self.console.print(self._checking.target.judged_as, markup=False, soft_wrap=True)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self) -> tuple[str, str, str]:
         """Keep pytest's own progress silent."""
@@ -107,6 +113,8 @@ def _arguments(settings: Settings) -> list[str]:
         "--target": str(settings.target.resolve()) if settings.target is not None else "",
         "--report": str(settings.report.resolve()) if settings.report is not None else "",
         "--key-env": settings.key_env,
+        "--dialect": settings.dialect,
+        "--model": settings.model,
         "--seed": str(settings.seed),
     }
     named = [f"{name}={value}" for name, value in options.items() if value]

@@ -27,11 +27,23 @@ class Settings:
     requirements: tuple[str, ...] = ()  # ids: the checks of these alone; empty: of all
     report: Path | None = None
     key_env: str = ""
+    dialect: str = ""  # for a URL alone; empty: its answers tell
+    model: str = ""  # for a URL alone; empty: its list tells
     seed: int = 0
 
 
 #: pytest's options that make up the settings, without their dashes.
-OPTIONS: Final = ("gateway-url", "target", "profile", "requirement", "report", "key-env", "seed")
+OPTIONS: Final = (
+    "gateway-url",
+    "target",
+    "profile",
+    "requirement",
+    "report",
+    "key-env",
+    "dialect",
+    "model",
+    "seed",
+)
 
 
 def from_options(options: Mapping[str, object]) -> Settings:
@@ -44,6 +56,8 @@ def from_options(options: Mapping[str, object]) -> Settings:
         requirements=given.requirement,
         report=Path(given.report) if given.report else None,
         key_env=given.key_env,
+        dialect=given.dialect,
+        model=given.model,
         seed=given.seed,
     )
 
@@ -55,6 +69,8 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     requirement: tuple[str, ...]
     report: str
     key_env: str
+    dialect: str
+    model: str
     seed: int
 
 
@@ -69,8 +85,26 @@ def resolve(settings: Settings, *, environ: Mapping[str, str]) -> Target:
         get_requirement(requirement)
     if settings.url and not settings.url.startswith(("http://", "https://")):
         wanted = "a base URL that begins with http:// or https://"
-        raise ConfigError(file="--gateway-url", key="", found=repr(settings.url), wanted=wanted)
+        raise ConfigError(file=settings.url, key="", found="another beginning", wanted=wanted)
     rng = Random(f"{settings.seed}/keys")
     if settings.target is not None:
+        _refuse_beside_a_file(settings)
         return load_target(settings.target, environ=environ, rng=rng, base_url=settings.url)
-    return url_target(settings.url, environ=environ, rng=rng, key_env=settings.key_env)
+    return url_target(
+        settings.url,
+        environ=environ,
+        rng=rng,
+        key_env=settings.key_env,
+        dialect=settings.dialect,
+        model=settings.model,
+    )
+
+
+def _refuse_beside_a_file(settings: Settings) -> None:
+    """Raise `ConfigError` for an option that speaks of a URL alone."""
+    for option, given, key in (
+        ("--dialect", settings.dialect, "[dialect] name"),
+        ("--model", settings.model, "[models] chat"),
+    ):
+        if given:
+            raise ConfigError(file=option, key="", found="a target file beside it", wanted=f"{key} in that file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Final, TypeVar, final
@@ -40,6 +40,7 @@ class Target:
     keys: Mapping[str, str] = field(repr=False)
     path: Path | None = None  # None: a URL alone
     digest: str = ""  # of the target file
+    why: str = ""  # why it is judged in this dialect; empty: its answers are still to tell
 
     @property
     def is_url_only(self) -> bool:
@@ -94,7 +95,19 @@ class Target:
     def default_model(self, operation: str) -> str:
         """Return the model that a check of *operation* asks for where nothing else matters."""
         named = {"chat": self.models.chat, "completions": self.models.completions, "embeddings": self.models.embeddings}
-        return self.need(named[operation], f"models.{operation}")
+        if not named[operation] and self.is_url_only:
+            raise NotDeclared(f"no model that was tried or listed serves {operation}: name one with --model")
+        return self.need(named[operation], f"models.{operation}: name one, or say [capabilities] {operation} = false")
+
+    def speaking(self, dialect: Dialect, *, why: str) -> Target:
+        """Return this target judged in *dialect*, with the unknown key well-formed there; *why*, in words."""
+        unknown = dialect.keys.prefix + self.keys["unknown"].removeprefix(self.dialect.keys.prefix)
+        return replace(self, dialect=dialect, keys={**self.keys, "unknown": unknown}, why=why)
+
+    @property
+    def judged_as(self) -> str:
+        """The sentence that tells whose promises the target is held to."""
+        return f"judged as: {self.dialect.name} ({self.why or 'its answers are still to tell'})"
 
     def pinned(self, operation: str = "chat") -> tuple[Link, ...]:
         """Return, for each provider in the order of the file, the model name that it alone serves for *operation*.
@@ -136,21 +149,32 @@ def load_target(path: Path, *, environ: Mapping[str, str], rng: Random, base_url
         base_url=(base_url or tables.target.base_url).rstrip("/"),
         keys=keys | {"unknown": new_key(dialect, rng)},
         path=path,
+        why="the target file says so",
         digest="sha256:" + hashlib.sha256(path.read_bytes()).hexdigest(),
     )
 
 
-def url_target(base_url: str, *, environ: Mapping[str, str], rng: Random, key_env: str = "") -> Target:
-    """Return a target of which only the URL is known; its models are still to be asked for (`discovered`)."""
-    dialect = load_dialect("tokenhub")
-    name = key_env or dialect.keys.env
+def url_target(
+    base_url: str, *, environ: Mapping[str, str], rng: Random, key_env: str = "", dialect: str = "", model: str = ""
+) -> Target:
+    """Return a target of which only the URL is known; the rest is still to be asked for (`discovered`).
+
+    Without a *dialect* its answers tell which it is; without a *model* its list tells some.
+    """
+    spoken = load_dialect(dialect or "tokenhub", said=("--dialect", ""))
+    name = key_env or spoken.keys.env
     key = environ.get(name, "")
     if not key:
-        found = f"the environment variable {name} unset"
-        raise ConfigError(file="--gateway-url", key="--key-env", found=found, wanted="the client's key in it")
+        wanted = "the client's key in it, or --key-env NAME"
+        raise ConfigError(file=name, key="", found="an unset environment variable", wanted=wanted)
     identity = Identity(name=base_url, base_url=base_url, key_env=name)
-    keys = {"main": key, "unknown": new_key(dialect, rng)}
-    return Target(tables=TargetFile(target=identity), dialect=dialect, base_url=base_url.rstrip("/"), keys=keys)
+    return Target(
+        tables=TargetFile(target=identity, models=ModelsTable(chat=model)),
+        dialect=spoken,
+        base_url=base_url.rstrip("/"),
+        keys={"main": key, "unknown": new_key(spoken, rng)},
+        why="--dialect says so" if dialect else "",
+    )
 
 
 def new_key(dialect: Dialect, rng: Random) -> str:

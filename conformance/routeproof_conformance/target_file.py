@@ -5,8 +5,10 @@ A target declares its policy and is held to what it declares; what holds for eve
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -15,6 +17,26 @@ from routeproof_spec.errors import ConfigError
 
 #: Fleets that the judge starts by itself, and their providers.
 FLEETS: Final = {"three": ("alpha", "beta", "gamma")}
+
+#: What a target may declare that it has not.
+CAPABILITIES: Final = (
+    "chat",
+    "completions",
+    "embeddings",
+    "stream",
+    "tools",
+    "fallback",
+    "strategy",
+    "strategy.cost",
+    "strategy.latency",
+    "strategy.availability",
+    "strategy.round-robin",
+)
+
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
+Chance: TypeAlias = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +54,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     command: tuple[str, ...]
     config: str = ""  # the template of its configuration file, beside the target file
     ready: str = "/models"  # below the base URL; a text that begins with http:// is taken whole
-    timeout: float = 30.0  #: seconds until it must be ready
+    timeout: Seconds = 30.0  #: seconds until it must be ready
     install: str = ""  # how to get it, in words, for those who have it not
     env: dict[str, str] = {}
 
@@ -93,11 +115,13 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     default_strategy: str = ""
     rotation: Literal["cyclic", "random"] = "cyclic"
-    workers: int = 1
-    warm_up: int = 6  # requests for one model until a learned preference shows
-    exploration: float = 0.1  # share of requests that may go to another than the preferred provider
-    cooldown: float | None = None  #: seconds until a failed provider is tried again
-    retries: int = 0  # further attempts at the same provider
+    workers: Positive = 1
+    warm_up: Count = 6  # requests for one model until a learned preference shows
+    exploration: Annotated[float, msgspec.Meta(ge=0, lt=1)] = (
+        0.1  # share of requests that may go to another than the preferred provider
+    )
+    cooldown: Seconds | None = None  #: seconds until a failed provider is tried again
+    retries: Count = 0  # further attempts at the same provider
     falls_back_on: tuple[str, ...] = ("server_error", "refused", "reset", "timeout", "rate_limit", "broken_answer")
     relays_retry_after: bool = True
 
@@ -105,22 +129,22 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class TimingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The gateway's declared timeouts, and the bounds of the judge; all in seconds."""
 
-    connect: float | None = None
-    first_byte: float | None = None
-    idle: float | None = None
-    total: float | None = None
-    slack: float = 0.5  # what an upper bound is widened by
-    settle: float = 2.0  # how long an attempt may still be open after its client was answered
-    request_deadline: float = 30.0
-    check_deadline: float = 120.0
+    connect: Seconds | None = None
+    first_byte: Seconds | None = None
+    idle: Seconds | None = None
+    total: Seconds | None = None
+    slack: Seconds = 0.5  # what an upper bound is widened by
+    settle: Seconds = 2.0  # how long an attempt may still be open after its client was answered
+    request_deadline: Seconds = 30.0
+    check_deadline: Seconds = 120.0
 
 
 class StatsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Chances of a wrong verdict of a sequential test: alpha of a false alarm, beta of a miss."""
 
-    alpha: float = 1e-6
-    beta: float = 1e-3
-    requests_max: int = 400  # of one test
+    alpha: Chance = 1e-6
+    beta: Chance = 1e-3
+    requests_max: Positive = 400  # of one test
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,6 +187,10 @@ def _validate(tables: TargetFile, *, file: Path, base_url: str) -> None:
     if not (base_url or tables.target.base_url or tables.launch):
         wanted = "the gateway's URL, or a [launch] table, or --gateway-url"
         raise ConfigError(file=file, key="target.base_url", found="nothing", wanted=wanted)
+    for name in tables.capabilities:
+        if name not in CAPABILITIES:
+            wanted = _near(name, CAPABILITIES)
+            raise ConfigError(file=file, key=f"capabilities.{name}", found="no capability", wanted=wanted)
     providers = tables.providers
     if providers is not None and providers.fleet and providers.control_url:
         raise ConfigError(file=file, key="providers", found="both fleet and control_url", wanted="one of the two")
@@ -176,3 +204,28 @@ def _validate(tables: TargetFile, *, file: Path, base_url: str) -> None:
         named = {*tables.models.pinned, *(each for pool in tables.models.pools for each in pool.providers)}
         if strangers := sorted(named - set(known)):
             raise ConfigError(file=file, key="models", found=strangers[0], wanted="one of " + ", ".join(known))
+
+
+def refuse_unknown(expected: Sequence[Expectation], names: Sequence[str], *, file: str) -> None:
+    """Raise `ConfigError` for an expectation of a check that is not among *names*, those of all checks of some areas.
+
+    A name of another area is passed over, for its checks may belong to another run, unless it looks misspelt.
+    """
+    known = {*names, *(name.partition("[")[0] for name in names)}
+    areas = {name.partition("/")[0] for name in names}
+    for index, each in enumerate(expected):
+        if each.check in known:
+            continue
+        if each.check.partition("/")[0] in areas or difflib.get_close_matches(each.check, known, n=1, cutoff=0.9):
+            wanted = _near(each.check, known)
+            raise ConfigError(file=file, key=f"expected[{index}].check", found=repr(each.check), wanted=wanted)
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"'{near[0]}'"
+    return (
+        "one of " + ", ".join(known) if len(known) <= len(CAPABILITIES) else "the name of a check, as reports show it"
+    )

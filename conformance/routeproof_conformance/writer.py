@@ -9,10 +9,12 @@ from typing import Final, final
 
 from routeproof_conformance.observed import Observed
 from routeproof_conformance.report import AttemptSeen, ExchangeSeen, Transfer
-from routeproof_conformance.target import Target
+from routeproof_conformance.target import KEY_CHARS, Target
 from routeproof_spec.history import Attempt, Frame, Headers
+from routeproof_spec.redaction import fingerprint
 
 CURL_BODY_CHARS_MAX: Final = 4000
+NEVER_ISSUED: Final = "0" * KEY_CHARS
 #: What every client sends of its own accord.
 _OWN_HEADERS: Final = frozenset({"host", "content-length", "accept", "accept-encoding", "connection", "user-agent"})
 
@@ -48,7 +50,7 @@ class Writer:
         )
 
     def curl(self, seen: Observed) -> str:
-        """Return a command line that sends the same request; its key stands there as the variable that holds it."""
+        """Return a command line that sends the same request; a key stands there as the variable that holds it."""
         exchange = seen.exchange
         scheme, _, rest = self.target.base_url.partition("://")
         words = [
@@ -62,10 +64,8 @@ class Writer:
         ]
         line = " ".join(shlex.quote(word) for word in words)
         for name, value in exchange.request_headers:
-            if name == "authorization" and value.startswith("Bearer sha256:"):
-                line += f' -H "Authorization: Bearer ${self._variable(seen.ask.key)}"'
-            elif name not in _OWN_HEADERS:
-                line += " -H " + shlex.quote(f"{name}: {value}")
+            if name not in _OWN_HEADERS:
+                line += " -H " + self._header_word(name, value)
         if exchange.request_body:
             body = self.redacted(exchange.request_body.decode("utf-8", "replace"))
             line += " --data-binary " + shlex.quote(body[:CURL_BODY_CHARS_MAX])
@@ -77,9 +77,18 @@ class Writer:
             text = text.replace(secret, "[secret]")
         return text
 
-    def _variable(self, role: str | None) -> str:
-        tables = self.target.tables
-        return tables.keys.get(role or "", tables.target.key_env)
+    def _header_word(self, name: str, value: str) -> str:
+        # Recorded headers hold a key's fingerprint alone; whichever header it stands in, it tells whose key that was.
+        keys = self.target.keys
+        scheme, blank, token = value.rpartition(" ")
+        match next((role for role, secret in keys.items() if fingerprint(secret) == token), None):
+            case None:
+                return shlex.quote(f"{name}: {value}")
+            case "unknown":  # no variable holds it, and any key that was never issued does
+                return shlex.quote(f"{name}: {scheme}{blank}{self.target.dialect.keys.prefix}{NEVER_ISSUED}")
+            case role:
+                tables = self.target.tables
+                return f'"{name}: {scheme}{blank}${tables.keys.get(role, tables.target.key_env)}"'
 
     def _attempt(self, attempt: Attempt) -> AttemptSeen:
         return AttemptSeen(

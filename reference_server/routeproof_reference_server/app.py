@@ -22,7 +22,7 @@ from routeproof_reference_server.asgi import BODY_SECONDS_MAX, Gateway, visit
 from routeproof_reference_server.auth import Caller, KeyRing
 from routeproof_reference_server.config import GatewayConfig, ModelConfig
 from routeproof_reference_server.dial import Dialling
-from routeproof_reference_server.errors import GatewayError
+from routeproof_reference_server.errors import GatewayError, echoed
 from routeproof_reference_server.headers import FALLBACK, REQUEST_ID, STRATEGY, asked_fallback, asked_strategy
 from routeproof_reference_server.relay import Asked, Relay
 from routeproof_reference_server.routing import Capability, Catalogue, Deployment, Listed, Memory, Model, Router
@@ -143,7 +143,7 @@ class _Handlers:
         for each in self.catalogue.listed(self._caller().restriction):
             if each.id == model:
                 return _json(_entry(each))
-        raise GatewayError("model_not_found", f"There is no model '{model}' here.", param="model")
+        raise GatewayError("model_not_found", f"There is no model '{echoed(model)}' here.", param="model")
 
     def _caller(self) -> Caller:
         return self.keys.caller(request.headers.getlist("Authorization"), self.wall())

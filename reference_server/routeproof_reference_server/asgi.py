@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from types import TracebackType
 from typing import Final, cast, final
 
 import trio
-from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable
+from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, ASGISendEvent
 from quart import request
 from quart.typing import ResponseTypes
 from quart.wrappers import Request
@@ -20,8 +22,8 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 _LOG: Final = logging.getLogger("routeproof.gateway")
 _VISIT: Final = "routeproof.visit"
 
-
 BODY_SECONDS_MAX: Final = 60.0  #: seconds that a client may take to send a request
+END_SECONDS_MAX: Final = 5.0  #: seconds that an answer's end may take, and that of its connection with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,18 @@ class _Connection(TrioASGIHTTPConnection):
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
         with trio.move_on_after(BODY_SECONDS_MAX):
             await _visit(self.scope).body_came.wait()
-        await super()._send_response(send, response)
+        await super()._send_response(partial(_send_to_the_end, send), response)
+
+
+async def _send_to_the_end(send: ASGISendCallable, message: ASGISendEvent) -> None:
+    """Send *message*; where it is the answer's last, no cancellation cuts it short.
+
+    Hypercorn announces the end of a request before it closes the connection, and does both within this very call;
+    Quart-Trio cancels the task at the announcement: unshielded, a connection that is not kept alive is never closed.
+    """
+    is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+    with trio.move_on_after(END_SECONDS_MAX if is_last else math.inf, shield=is_last):
+        await send(message)
 
 
 @final

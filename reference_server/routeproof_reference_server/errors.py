@@ -10,8 +10,19 @@ import msgspec
 
 from routeproof_spec.contract import load_contract
 
+ECHO_CHARS_MAX: Final = 200  #: what an error repeats of one text of the client's
+
 _ROWS = load_contract().errors
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_CUT: Final = " [...] "
+
+
+def echoed(text: str) -> str:
+    """Return *text*, or only its two ends where it is longer than `ECHO_CHARS_MAX`: the client knows the rest."""
+    if len(text) <= ECHO_CHARS_MAX:
+        return text
+    end = (ECHO_CHARS_MAX - len(_CUT)) // 2
+    return f"{text[:end]}{_CUT}{text[-end:]}"
 
 
 @final

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from routeproof_reference_server.errors import GatewayError
+from routeproof_reference_server.errors import GatewayError, echoed
 from routeproof_reference_server.routing.strategy import Strategy
 from routeproof_spec.contract import load_contract
 
@@ -28,7 +28,7 @@ def asked_strategy(values: Sequence[str]) -> Strategy | None:
     if not values:
         return None
     if len(values) > 1 or values[0] not in _CONTRACT.strategies:
-        found = ", ".join(values)[:100]
+        found = echoed(", ".join(values))
         raise GatewayError("invalid_strategy", f"{STRATEGY} is '{found}'; it must be one of {_strategies()}.")
     return Strategy(values[0])
 

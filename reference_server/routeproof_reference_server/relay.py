@@ -15,7 +15,7 @@ from typing import final
 import trio
 
 from routeproof_reference_server.auth import Caller
-from routeproof_reference_server.errors import GatewayError
+from routeproof_reference_server.errors import GatewayError, echoed
 from routeproof_reference_server.headers import RETRY_AFTER, told_route
 from routeproof_reference_server.payload import ID_PREFIXES, Label
 from routeproof_reference_server.routing import (
@@ -137,7 +137,7 @@ def _abandon(route: Route) -> None:
 
 def _refusal(end: Unknown | Rejected | Exhausted, route: Route, asked: Asked) -> GatewayError:
     if isinstance(end, Unknown):
-        return GatewayError("model_not_found", f"There is no model '{end.name}' here.", param="model")
+        return GatewayError("model_not_found", f"There is no model '{echoed(end.name)}' here.", param="model")
     tried = route.tried
     headers = told_route(tried[-1].provider, trio.current_time() - asked.began)
     if isinstance(end, Rejected):

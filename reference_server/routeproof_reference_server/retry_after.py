@@ -39,9 +39,9 @@ def _number(value: str | None) -> float | None:
 def _date(value: str | None) -> float | None:
     try:
         parsed = parsedate_to_datetime(value or "")
-    except ValueError:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):  # the latter from a year or a zone beyond all numbers
         return None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
 def _bounded(seconds: float) -> int:

@@ -13,7 +13,7 @@ from typing import Any, final
 import jsonschema_rs
 import msgspec
 
-from routeproof_reference_server.errors import GatewayError
+from routeproof_reference_server.errors import GatewayError, echoed
 from routeproof_reference_server.headers import STRATEGY
 from routeproof_reference_server.routing.catalogue import AUTO
 from routeproof_spec.contract import Operation, load_contract
@@ -61,8 +61,8 @@ class BodyReader:
 def _refusal(errors: Sequence[jsonschema_rs.ValidationError]) -> GatewayError:
     worst = min(errors, key=lambda error: _ROWS.validation.get(error.kind.name, 400))
     row = "malformed_request" if _ROWS.validation.get(worst.kind.name, 400) == 400 else "out_of_range"
-    place = _spelled(worst.instance_path)
-    return GatewayError(row, f"{place or 'The body'}: {worst.message}.", param=place or None)
+    place = echoed(_spelled(worst.instance_path))
+    return GatewayError(row, f"{place or 'The body'}: {echoed(worst.message)}.", param=place or None)
 
 
 def _spelled(path: Sequence[str | int]) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from routeproof.judging import judging, settings
+from routeproof.judging import judging
 from routeproof_conformance.run import check
+from routeproof_conformance.settings import Settings
 from routeproof_spec.requirement import PROFILES
 
 
@@ -33,18 +34,11 @@ from routeproof_spec.requirement import PROFILES
     type=click.Path(path_type=Path, file_okay=False),
     help="Write report.json, report.html and report.xml (JUnit) into this folder.",
 )
-def command(
-    url: str,
-    target: str | None,
-    key_env: str,
-    seed: int,
-    profiles: tuple[str, ...],
-    requirements: tuple[str, ...],
-    report: Path | None,
-) -> int:
+def command(asked: Settings, *, profiles: tuple[str, ...], requirements: tuple[str, ...], report: Path | None) -> int:
     """Judge the gateway at URL, or the one that a target file describes.
 
-    A URL (a base URL that ends in /v1) is enough for what a URL can show. A target file adds the fake providers, and
+    A URL (a base URL that ends in /v1) is enough for what a URL can show; its answers tell whether it is judged as
+    TokenHub or as a plain API in the shape of OpenAI's. A target file adds the fake providers, and
     with them who was asked, in what order, how often, with which bytes.
 
     \b
@@ -53,5 +47,4 @@ def command(
       routeproof check --target gateway.toml --profile fallback --report report
       routeproof check --target gateway.toml --requirement fallback.order.listed
     """
-    asked = settings(url=url, target=target, key_env=key_env, seed=seed)
     return check(replace(asked, profiles=profiles, requirements=requirements, report=report))

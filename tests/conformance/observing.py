@@ -13,6 +13,7 @@ from routeproof_conformance.pools import Pools
 from routeproof_conformance.target import Target
 from routeproof_conformance.target_file import Identity, RoutingTable, TargetFile
 from routeproof_spec.history import Attempt, Ended, Exchange, Frame, Headers
+from routeproof_spec.redaction import redact_headers
 
 JSON: Headers = (("content-type", "application/json"),)
 SSE: Headers = (("content-type", "text/event-stream"),)
@@ -33,12 +34,13 @@ def observed(
     ended: Ended = Ended.COMPLETE,
     attempts: Sequence[Attempt] | None = (),
     ask: Request | None = None,
+    sent: Headers = (("authorization", "Bearer th-secret"), ("content-type", "application/json")),
 ) -> Observed:
     exchange = Exchange(
         marker="mark1",
         method="POST",
         path="/v1/chat/completions",
-        request_headers=(("authorization", "Bearer sha256:0123456789ab"), ("content-type", "application/json")),
+        request_headers=redact_headers(sent),
         request_body=b'{"model":"it\'s"}',
         sent_at=100.0,
         status=status,

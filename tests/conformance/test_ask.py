@@ -93,5 +93,5 @@ def test_what_a_dialect_never_promised_is_told_by_pattern() -> None:
 
 
 def test_unknown_dialect_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="one of rolter, tokenhub"):
+    with pytest.raises(ConfigError, match="one of openai, rolter, tokenhub"):
         load_dialect("tokenhubb")

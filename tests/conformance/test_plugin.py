@@ -61,7 +61,7 @@ def test_plugin_adds_nothing_to_a_run_that_judges_no_gateway(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "environ", "says"),
     [
-        (["--gateway-url=http://127.0.0.1:1/v1"], {}, "the environment variable TOKENHUB_API_KEY unset"),
+        (["--gateway-url=http://127.0.0.1:1/v1"], {}, "TOKENHUB_API_KEY: found an unset environment variable"),
         (["--target=absent.toml"], {}, "absent.toml: found no such file"),
         (["--gateway-url=http://127.0.0.1:1/v1", "--profile=falback"], {}, "wanted 'fallback'"),
     ],
@@ -165,7 +165,7 @@ EXPECTED = """
         raise Violation("chat.response.shape", expected="one thing", actual="another")
 
     @ONE
-    @pytest.mark.needs("telepathy")
+    @pytest.mark.needs("tools")
     async def test_beyond_it(gateway):
         raise AssertionError("never run")
 """
@@ -176,7 +176,7 @@ def test_expectations_of_the_target_file_are_held_to(tmp_path: Path) -> None:
     rows = ['check = "mine/known"', 'check = "mine/mended[b]"', 'check = "mine/overdue"\nexpires = "2020-01-01"']
     text = (
         TARGET.read_text()
-        + "\n[capabilities]\ntelepathy = false\n"
+        + "\n[capabilities]\ntools = false\n"
         + "".join(f'\n[[expected]]\n{row}\nreason = "issue 7"\n' for row in rows)
     )
     (tmp_path / "target.toml").write_text(text)
@@ -191,6 +191,15 @@ def test_expectations_of_the_target_file_are_held_to(tmp_path: Path) -> None:
         "mine/beyond_it": "not_applicable",
     }
     assert code == 1
+
+
+@pytest.mark.end_to_end
+def test_expectation_of_no_check_is_exit_2_with_the_near_name(tmp_path: Path) -> None:
+    text = '[target]\nname = "x"\nbase_url = "http://127.0.0.1:1/v1"\n'
+    (tmp_path / "target.toml").write_text(text + '[[expected]]\ncheck = "mine/knwon"\nreason = "issue 7"\n')
+    environ = {"TOKENHUB_API_KEY": "th-x"}
+    code, output = run(tmp_path, "--target=target.toml", checks=EXPECTED, environ=environ)
+    assert (code, "expected[0].check: found 'mine/knwon'; wanted 'mine/known'" in output) == (2, True)
 
 
 DYING = """

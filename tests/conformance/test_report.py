@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -8,7 +9,9 @@ import pytest
 from routeproof_conformance.judge.outcome import Outcome
 from routeproof_conformance.judge.verdict import Exit, Verdict
 from routeproof_conformance.report import NAME, read_report, schema, write_report, write_whole
+from routeproof_conformance.writer import NEVER_ISSUED, Writer
 from routeproof_spec.errors import ConfigError
+from tests.conformance.observing import case, observed
 from tests.conformance.reports import report
 
 SCHEMA = Path(__file__).parents[2] / "spec" / "routeproof_spec" / "schemas" / "report.schema.json"
@@ -62,9 +65,27 @@ def test_curl_names_the_key_s_variable_and_quotes_the_body() -> None:
     curl = ALL.checks[0].exchanges[0].curl
     assert curl == (
         "curl -sS -i -N -X POST http://127.0.0.1:1/v1/chat/completions"
-        " -H \"Authorization: Bearer $TOKENHUB_API_KEY\" -H 'content-type: application/json'"
+        " -H \"authorization: Bearer $TOKENHUB_API_KEY\" -H 'content-type: application/json'"
         """ --data-binary '{"model":"it'"'"'s"}'"""
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "word"),
+    [
+        (("authorization", "bEaReR th-secret"), '"authorization: bEaReR $TOKENHUB_API_KEY"'),
+        (("authorization", "Token th-secret"), '"authorization: Token $TOKENHUB_API_KEY"'),
+        (("authorization", "th-secret"), '"authorization: $TOKENHUB_API_KEY"'),
+        (("x-api-key", "th-secret"), '"x-api-key: $TOKENHUB_API_KEY"'),
+        (("authorization", "Bearer th-old"), '"authorization: Bearer $OLD_KEY"'),
+        (("authorization", "bearer th-nobody"), f"'authorization: bearer th-{NEVER_ISSUED}'"),
+    ],
+)
+def test_curl_sends_the_key_that_was_sent_in_the_header_that_bore_it(header: tuple[str, str], word: str) -> None:
+    made = case(keys={"main": "th-secret", "expired": "th-old", "unknown": "th-nobody"}).bench.target
+    target = replace(made, tables=msgspec.structs.replace(made.tables, keys={"expired": "OLD_KEY"}))
+    writer = Writer(target=target, started=0.0, secrets=(), body_chars_max=100, frames_max=1)
+    assert f" -H {word} --data-binary" in writer.curl(observed(sent=(header,)))
 
 
 def test_times_are_seconds_into_the_check() -> None:

@@ -47,12 +47,22 @@ def test_url_alone_judges_what_a_url_can_show(bench: Bench, tmp_path: Path, monk
     code, output = made(settings)
     report = read_report(tmp_path)
     assert code == Exit.HELD, output
+    assert output.startswith("judged as: tokenhub (")
     assert {check.outcome for check in report.checks} == {"pass"}
     assert {exchange.attempts is None for check in report.checks for exchange in check.exchanges} == {True}
     assert [profile.verdict for profile in report.profiles] == [Verdict.PARTIAL]
     reasons = {left.reason for left in report.out_of_scope}
     assert "it needs the providers behind the gateway: give a target file with [providers]" in reasons
     assert "the target file does not declare keys.expired" in reasons
+
+
+def test_requirement_alone_shows_its_profile_alone(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", bench.target.key("main"))
+    asked = ("auth.key.accepted",)
+    code, _ = made(Settings(url=bench.target.base_url, key_env="MY_KEY", requirements=asked, report=tmp_path))
+    assert (code, [profile.name for profile in read_report(tmp_path).profiles]) == (Exit.HELD, ["security"])
 
 
 def test_profile_without_a_check_is_exit_3(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +79,13 @@ def test_key_that_is_refused_says_which_to_export(bench: Bench, monkeypatch: pyt
     assert "refuses the key in MY_KEY (401): export a key that it accepts" in output
 
 
+def test_base_url_without_its_prefix_is_told_the_right_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", bench.target.key("main"))
+    root = bench.target.base_url.removesuffix("/v1")
+    code, output = made(Settings(url=root, key_env="MY_KEY"))
+    assert (code, f"did you mean {root}/v1?" in output) == (Exit.UNVERIFIED, True)
+
+
 def test_environment_and_folder_are_left_as_they_were(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", bench.target.key("main"))
     monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
@@ -79,6 +96,7 @@ def test_environment_and_folder_are_left_as_they_were(bench: Bench, monkeypatch:
 
 def test_doctor_proves_the_wiring(bench: Bench) -> None:
     lines = diagnose(bench)
+    assert lines[0].says == "judged as: tokenhub (the target file says so)"
     assert told(lines).endswith("everything is wired")
     assert [line.says for line in lines if " reaches " in line.says] == [
         f"{name}/multi reaches {name} and is answered with 200" for name in ("alpha", "beta", "gamma")
@@ -91,6 +109,14 @@ def test_doctor_names_the_provider_that_is_wired_wrongly(bench: Bench) -> None:
     lines = diagnose(replace(bench, target=crossed))
     assert "beta/multi reaches beta and is answered with 200" in [line.says for line in lines if not line.ok]
     assert "mend: make the gateway serve beta/multi by alpha alone" in told(lines)
+
+
+def test_doctor_names_the_operation_without_a_model_and_the_way_out(bench: Bench) -> None:
+    models = msgspec.structs.replace(bench.target.models, embeddings="")
+    lacking = replace(bench.target, tables=msgspec.structs.replace(bench.target.tables, models=models))
+    bad = [line.says for line in diagnose(replace(bench, target=lacking)) if not line.ok]
+    wayout = "models.embeddings: name one, or say [capabilities] embeddings = false"
+    assert bad == [f"the target file does not declare {wayout}"]
 
 
 def test_command_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:

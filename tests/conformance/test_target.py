@@ -1,3 +1,5 @@
+import fnmatch
+import re
 import textwrap
 from pathlib import Path
 from random import Random
@@ -5,12 +7,16 @@ from random import Random
 import pytest
 
 from routeproof_conformance.ask import Link
+from routeproof_conformance.dialect import DIALECTS, load_dialect
+from routeproof_conformance.forms import FORMS
 from routeproof_conformance.judge.outcome import NotDeclared
 from routeproof_conformance.pools import Pools
+from routeproof_conformance.run import SUITE
 from routeproof_conformance.settings import Settings, resolve
 from routeproof_conformance.target import Target, load_target, url_target
-from routeproof_conformance.target_file import PoolTable
+from routeproof_conformance.target_file import CAPABILITIES, Expectation, PoolTable, refuse_unknown
 from routeproof_spec.errors import ConfigError
+from routeproof_spec.requirement import load_requirements
 
 MINIMAL = '[target]\nname = "mine"\nbase_url = "http://127.0.0.1:1/v1"\n'
 ENVIRON = {"TOKENHUB_API_KEY": "th-mine"}
@@ -42,7 +48,12 @@ def load(folder: Path, text: str, environ: dict[str, str] | None = None) -> Targ
             "models.pools[0].cheapest_first",
             "only providers of the pool",
         ),
-        (MINIMAL + '[dialect]\nname = "tokenhubb"\n', "dialect.name", "one of rolter, tokenhub, or"),
+        (MINIMAL + '[dialect]\nname = "tokenhubb"\n', "dialect.name", "one of openai, rolter, tokenhub, or"),
+        (MINIMAL + "[capabilities]\nembedings = false\n", "capabilities.embedings", "'embeddings'"),
+        (MINIMAL + "[timing]\nfirst_byte = -1.0\n", "timing.first_byte", ">= 0"),
+        (MINIMAL + "[stats]\nalpha = 1.5\n", "stats.alpha", "< 1"),
+        (MINIMAL + "[routing]\nworkers = 0\n", "routing.workers", ">= 1"),
+        (MINIMAL + "[routing]\nexploration = 1.0\n", "routing.exploration", "< 1"),
     ],
 )
 def test_wrong_file_names_the_key_and_the_mend(tmp_path: Path, text: str, key: str, wanted: str) -> None:
@@ -74,9 +85,8 @@ def test_keys_are_not_shown(tmp_path: Path) -> None:
 
 
 def test_capability_is_lacking_where_it_or_what_holds_it_is_declared_away(tmp_path: Path) -> None:
-    target = load(tmp_path, MINIMAL + '[capabilities]\nstrategy = false\n"fallback.header" = false\n')
+    target = load(tmp_path, MINIMAL + "[capabilities]\nstrategy = false\n")
     assert target.lacks("strategy.latency") == "the target declares that it has no strategy"
-    assert target.lacks("fallback.header") == "the target declares that it has no fallback.header"
     assert target.lacks("fallback") is None
 
 
@@ -95,7 +105,7 @@ def test_pinned_names_of_chat_are_not_asked_for_what_another_model_does(tmp_path
 
 def test_what_is_not_declared_is_named(tmp_path: Path) -> None:
     target = load(tmp_path, MINIMAL)
-    with pytest.raises(NotDeclared, match=r"does not declare models\.chat"):
+    with pytest.raises(NotDeclared, match=r"models\.chat: name one, or say \[capabilities\] chat = false"):
         target.default_model("chat")
     with pytest.raises(NotDeclared, match=r"does not declare keys\.expired"):
         target.key("expired")
@@ -130,6 +140,62 @@ def test_shipped_target_loads(path: Path) -> None:
 def test_unknown_profile_is_refused_with_its_mend() -> None:
     with pytest.raises(ConfigError, match="'fallback'"):
         resolve(Settings(url="http://h/v1", profiles=("falback",)), environ=ENVIRON)
+
+
+def test_option_that_speaks_of_a_url_alone_is_refused_beside_a_target_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--dialect: found a target file beside it; wanted \[dialect\] name"):
+        resolve(Settings(target=tmp_path / "target.toml", dialect="openai"), environ=ENVIRON)
+
+
+def test_unset_key_of_a_url_names_the_variable_and_the_option() -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve(Settings(url="http://h/v1"), environ={})
+    found = "found an unset environment variable; wanted the client's key in it, or --key-env NAME"
+    assert str(caught.value) == f"TOKENHUB_API_KEY: {found}"
+
+
+def test_unknown_key_is_well_formed_in_the_dialect_that_is_spoken() -> None:
+    target = url_target("http://h/v1", environ=ENVIRON, rng=Random(0))
+    spoken = target.speaking(load_dialect("openai"), why="it is so")
+    assert (target.key("unknown")[:3], spoken.key("unknown")[:3]) == ("th-", "sk-")
+    assert spoken.judged_as == "judged as: openai (it is so)"
+
+
+def test_capabilities_are_those_that_the_suite_asks_for() -> None:
+    suite = "".join(path.read_text() for path in sorted(SUITE.glob("test_*.py")))
+    asked = {*re.findall(r'mark\.needs\("([^"]*)"', suite), *(form.operation for form in FORMS)}
+    assert set(CAPABILITIES) == asked | {name.partition(".")[0] for name in asked}
+
+
+@pytest.mark.parametrize("path", sorted(DIALECTS.glob("*.toml")), ids=lambda path: path.stem)
+def test_dialect_excuses_only_what_the_catalogue_holds(path: Path) -> None:
+    known = load_requirements()
+    patterns = load_dialect(path.stem).not_promised
+    assert [each for each in patterns if not fnmatch.filter(known, each)] == []
+
+
+def test_plain_api_is_held_to_public_standards_and_universal_rules_alone() -> None:
+    dialect = load_dialect("openai")
+    assert dialect.unpromised("headers.provider.present")
+    bound = {each for each in load_requirements() if dialect.unpromised(each) is None}
+    assert {"auth.error.challenge", "auth.scheme.case", "usage.total.sum", "stream.done.present"} <= bound
+    assert {each for each in load_requirements() if each.startswith("universal.")} <= bound
+
+
+@pytest.mark.parametrize(
+    ("check", "wanted"),
+    [("fallback/server_eror_leads", "'fallback/server_error_leads'"), ("falback/stops[a]", "'fallback/stops[a]'")],
+)
+def test_expectation_that_names_no_check_is_refused_with_the_near_name(check: str, wanted: str) -> None:
+    names = ["fallback/server_error_leads", "fallback/stops[a]"]
+    with pytest.raises(ConfigError) as caught:
+        refuse_unknown([Expectation(check=check, reason="known")], names, file="target.toml")
+    assert (caught.value.key, caught.value.wanted) == ("expected[0].check", wanted)
+
+
+def test_expectation_of_a_check_of_another_run_is_left_alone() -> None:
+    mine = [Expectation(check=each, reason="known") for each in ("mine/own", "fallback/stops")]
+    refuse_unknown(mine, ["fallback/stops[a]"], file="target.toml")
 
 
 def test_url_without_a_scheme_is_refused() -> None:

@@ -195,6 +195,22 @@ def shows_the_providers_whole_error() -> None:
     patch(upstream, "error_text", error_text)
 
 
+def repeats_the_providers_text() -> None:
+    """A provider's text stands in the error a second time, outside of its message."""
+    telling(
+        lambda tree: tree["error"].update(upstream=tree["error"]["message"]), where=lambda told, _: told.status == 400
+    )
+
+
+def hides_the_providers_text() -> None:
+    """The gateway has words of its own for every provider's error."""
+
+    def error_text(_: bytes) -> str:
+        return ""
+
+    patch(upstream, "error_text", error_text)
+
+
 def shows_internal_addresses() -> None:
     """Addresses stay in a provider's error text."""
     true_clean = scrub.Scrubber.clean
@@ -297,6 +313,8 @@ DOORS: Final[Sequence[Break]] = (
     Break(requirement="errors.timeout.status", apply=tells_a_timeout_as_504),
     Break(requirement="errors.provider.status", apply=tells_413_as_400),
     Break(requirement="errors.provider.envelope", apply=shows_the_providers_whole_error),
+    Break(requirement="errors.provider.envelope", apply=repeats_the_providers_text),
+    Break(requirement="errors.provider.text", apply=hides_the_providers_text),
     Break(requirement="errors.provider.address", apply=shows_internal_addresses),
     Break(requirement="headers.provider.present", apply=hides_the_provider_of_streams),
     Break(requirement="headers.request_id.present", apply=hides_the_request_id_of_errors),

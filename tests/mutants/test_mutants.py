@@ -42,6 +42,19 @@ def test_a_wrong_gateway_is_failed_by_the_check_of_its_rule(broken: Break, tmp_p
 
 
 @pytest.mark.end_to_end
+@pytest.mark.parametrize(
+    ("name", "asked", "broken"),
+    [
+        ("hides_the_provider_of_streams", "headers.provider.true", "headers.provider.present"),
+        ("hides_the_providers_text", "errors.provider.envelope", "errors.provider.text"),
+    ],
+)
+def test_what_is_missing_breaks_one_rule_alone(name: str, asked: str, broken: str, tmp_path: Path) -> None:
+    _, report = judged(name, tmp_path, requirements=[asked, broken])
+    assert {check["broken"] for check in report["checks"]} == {None, broken}
+
+
+@pytest.mark.end_to_end
 @pytest.mark.kill_matrix
 @pytest.mark.parametrize("name", LEGAL)
 def test_a_right_gateway_may_be_different(name: str, tmp_path: Path) -> None:

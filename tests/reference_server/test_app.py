@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from routeproof_reference_server.auth import Caller
-from routeproof_reference_server.errors import GatewayError
+from routeproof_reference_server.errors import ECHO_CHARS_MAX, GatewayError, echoed
 from routeproof_reference_server.routing import Deployment
 from routeproof_reference_server.validation import Body
 from routeproof_simulator.clock import run_virtual
@@ -220,6 +220,39 @@ def test_a_clients_mistake_is_refused_and_never_sent(request_: dict[str, Any], e
         assert providers.seen == []
 
     run(test)
+
+
+LONG = "y" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        (chat(LONG), "model"),
+        (chat(temperature=LONG), "temperature"),
+        (chat(logit_bias={LONG: "x"}), "logit_bias.yy"),
+    ],
+    ids=["an unknown model", "a wrong value", "a wrong value's name"],
+)
+def test_a_refusal_repeats_little_of_what_the_client_sent(asked: dict[str, Any], param: str) -> None:
+    async def test(client: Client, _: ScriptedProviders) -> None:
+        error = (await client.post("/chat/completions", json=asked)).json()["error"]
+        assert error["param"].startswith(param)
+        assert len(error["param"]) <= ECHO_CHARS_MAX
+        assert "yy [...] " in error["message"]
+        assert len(error["message"]) <= 3 * ECHO_CHARS_MAX
+
+    run(test)
+
+
+@pytest.mark.parametrize("length", [0, ECHO_CHARS_MAX, ECHO_CHARS_MAX + 1, 10 * ECHO_CHARS_MAX])
+def test_an_echo_keeps_to_its_limit_and_both_ends(length: int) -> None:
+    text = "".join(chr(ord("a") + each % 26) for each in range(length))
+    found = echoed(text)
+    assert len(found) <= ECHO_CHARS_MAX
+    assert (found == text) == (length <= ECHO_CHARS_MAX)
+    assert found[:90] == text[:90]
+    assert found[-90:] == text[-90:]
 
 
 def test_a_refusal_names_the_place() -> None:

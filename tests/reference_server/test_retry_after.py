@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from routeproof_reference_server.retry_after import RETRY_AFTER_MAX, retry_after
 
 NOW = 1_800_000_000.0
+NO_YEAR = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+NO_ZONE = "Mon, 01 Jan 2029 00:00:00 +999999999999999999"
 
 
 def at(seconds: float) -> str:
@@ -35,13 +37,23 @@ def at(seconds: float) -> str:
         ({"retry-after": at(-30)}, 0),
         ({"retry-after": at(30), "date": at(-10)}, 40),
         ({"retry-after": at(30), "date": "yesterday"}, 30),
+        ({"retry-after": NO_YEAR}, None),
+        ({"retry-after": NO_ZONE}, None),
+        ({"retry-after": at(30), "date": NO_YEAR}, 30),
+        ({"retry-after": at(30), "date": NO_ZONE}, 30),
     ],
 )
 def test_what_a_provider_asks_for_is_read_in_seconds(headers: dict[str, str], expected: int | None) -> None:
     assert retry_after(headers, NOW) == expected
 
 
-@given(st.text(), st.text())
+NUMBERS = st.integers(-1, 10**24).map(str)
+DATES = st.builds("Mon, {} Jan {} {}:00:00 {}".format, NUMBERS, NUMBERS, NUMBERS, NUMBERS.map("+{}".format))
+SEEMING_DATES = st.sampled_from(["Mon, 01 Jan {} 00:00:00 GMT", "Mon, 01 Jan 2029 00:00:00 +{}"])
+VALUES = st.text() | DATES | st.builds(str.format, SEEMING_DATES, NUMBERS)
+
+
+@given(VALUES, VALUES)
 def test_no_header_breaks_the_reader(value: str, date: str) -> None:
     found = retry_after({"retry-after": value, "date": date}, NOW)
     assert found is None or 0 <= found <= RETRY_AFTER_MAX

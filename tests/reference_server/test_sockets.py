@@ -18,12 +18,14 @@ from routeproof_reference_server import serve
 from routeproof_reference_server.config import GatewayConfig
 from routeproof_spec.errors import RouteproofError
 from tests.reference_server.gateway import CONFIG, KEY, chat
-from tests.reference_server.scripted import HI, ROLE
+from tests.reference_server.scripted import DONE, HI, ROLE, STOP, whole
 
 pytestmark = pytest.mark.end_to_end
 
 WHOLE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+WHOLE = b"".join(each for each in whole().body if isinstance(each, bytes))
+LAST_CHUNK = b"0\r\n\r\n"
 PROMPT = 1.0  #: seconds within which a departure is felt; far more than loopback takes
 
 
@@ -150,6 +152,28 @@ def test_a_large_body_under_a_wrong_key_is_refused_in_words() -> None:
         async with serving(RawProvider()) as base_url, httpx2.AsyncClient(timeout=PROMPT * 5) as client:
             response = await client.post(f"{base_url}/chat/completions", content=b"x" * 9 * 2**20)
             assert response.status_code == 401
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("manner", ["HTTP/1.1\r\nConnection: close", "HTTP/1.0"], ids=["close", "HTTP 1.0"])
+def test_a_connection_that_is_not_kept_alive_ends_with_its_answer(manner: str, stream: bool) -> None:
+    head, content = (STREAM_HEAD, ROLE + HI + STOP + DONE) if stream else (WHOLE_HEAD, WHOLE)
+    # The provider's connection is not kept either: the gateway is cancelled here, and closes no idle ones.
+    answer = head.replace(b"200 OK", b"200 OK\r\nConnection: close") + chunked(content) + LAST_CHUNK
+    body = msgspec.json.encode(chat(stream=stream))
+    fields = f"Host: gateway\r\nAuthorization: {KEY['authorization']}\r\nContent-Length: {len(body)}"
+    asked = f"POST /v1/chat/completions {manner}\r\n{fields}\r\n\r\n".encode() + body
+
+    async def main() -> None:
+        async with serving(RawProvider(sends=(answer,))) as base_url:
+            async with await trio.open_tcp_stream("127.0.0.1", httpx2.URL(base_url).port or 0) as client:
+                await client.send_all(asked)
+                with trio.fail_after(PROMPT):
+                    received = b"".join([piece async for piece in client])
+            assert received.startswith(b"HTTP/1.1 200 ")
+            assert (b"data: [DONE]" if stream else b'"Hi."') in received
 
     trio.run(main)
 

@@ -94,4 +94,6 @@ def _summary(report: Report) -> Text:
     chance = (
         f"; {budget.tests} statistical tests, chance of any false alarm ≤ {budget.alpha:.1g}" if budget.tests else ""
     )
-    return Text(f"\n{report.target.name} at {report.target.base_url}: {told_counts} in {report.duration:.1f} s{chance}")
+    name, url = report.target.name, report.target.base_url
+    place = url if name.rstrip("/") == url else f"{name} at {url}"
+    return Text(f"\n{place}: {told_counts} in {report.duration:.1f} s{chance}")
