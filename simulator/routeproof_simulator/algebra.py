@@ -16,11 +16,15 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar, Final, Protocol, final
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias, final
 
+from routeproof_simulator.allowance import Standing
 from routeproof_simulator.script import Script
+from routeproof_spec.history import Headers
+
+Meaning: TypeAlias = Literal["model", "text", "arguments", "finish", "usage", "index"]
 
 BY_NAME: Final[dict[str, type[Behaviour]]] = {}  # every behaviour that can be spelled; filled by the classes themselves
 
@@ -45,12 +49,21 @@ class Voice(Protocol):
         """Return the error body for *status*; None stands for what this provider usually says."""
         ...
 
-    def event(self, data: bytes) -> bytes:
-        """Return *data* as one event of a stream."""
+    def stream_error(self, message: str | None, code: str | None) -> bytes:
+        """Return the event by which this provider tells of an error within a stream; None as for `error`."""
         ...
 
     def usage(self, prompt: int, completion: int) -> dict[str, object]:
         """Return the fields that count the tokens."""
+        ...
+
+    def rate_limit_headers(self, standing: Standing, *, now: int) -> Headers:
+        """Return the headers that tell of *standing*; *now* is Unix time in seconds."""
+        ...
+
+    @property
+    def places(self) -> Mapping[Meaning, tuple[str, ...]]:
+        """Where the JSON of an answer, or of one event of a stream, holds what: `choices.*.delta.content`."""
         ...
 
 
@@ -62,6 +75,13 @@ class Situation:
     tokens: int  # of the completion
     voice: Voice
     draw: Callable[[], float]  # uniform in [0, 1), of this attempt alone
+    prompt_tokens: int = 0
+    path: str = ""  # of the request, without its query
+    running: int = 1  # attempts at this provider that have not ended, this one among them
+    now: float = 0.0  #: seconds, on the run's clock
+    created: int = 0  # Unix time in seconds
+    memory: dict[object, Any] = field(default_factory=dict[object, Any])
+    """What a behaviour keeps from one attempt to the next, by a key of its own; empty again when behaviours are set."""
 
 
 @dataclass(frozen=True, slots=True)

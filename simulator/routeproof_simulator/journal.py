@@ -7,7 +7,7 @@ An attempt is entered when its request is complete, and stays open until its ans
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from routeproof_simulator.received import Received
 from routeproof_spec.history import Attempt, Ended, Frame
@@ -34,6 +34,7 @@ class Entry:
         self._peer_gone_at: float | None = None
         self._ended: Ended | None = None
         self._ended_at = 0.0
+        self._calls: list[Callable[[], None]] = []
         self.marker = marker
         self.status: int | None = None
         self.faults: tuple[str, ...] = ()
@@ -48,12 +49,18 @@ class Entry:
         """How many bytes of bodies the attempt holds."""
         return len(self._body) + self._frame_bytes
 
-    def sent(self, data: bytes, at: float) -> None:
-        """Note a frame that went out, or as much of it as is kept."""
-        kept = data[: ANSWER_BODY_BYTES_MAX - self._frame_bytes]
-        if kept:
-            self._frame_bytes += len(kept)
-            self._frames.append(Frame(at=at, data=kept))
+    def sent(self, frames: Iterable[bytes], at: float) -> None:
+        """Note *frames* that went out together, or as much of them as is kept."""
+        for data in frames:
+            kept = data[: ANSWER_BODY_BYTES_MAX - self._frame_bytes]
+            if kept:
+                self._frame_bytes += len(kept)
+                self._frames.append(Frame(at=at, data=kept))
+
+    def when_ended(self, call: Callable[[], None]) -> None:
+        """Let *call* be called once, when the answer ends."""
+        assert self.is_open
+        self._calls.append(call)
 
     def peer_gone(self, at: float) -> None:
         """Note that the peer went away before the end."""
@@ -64,6 +71,8 @@ class Entry:
         """Note how the answer ended; the first word stands."""
         if self._ended is None:
             self._ended, self._ended_at = how, at
+            for call in self._calls:
+                call()
 
     def attempt(self) -> Attempt:
         """Return the attempt as it stands."""

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 from routeproof_simulator.algebra import Behaviour, Situation, ok, rewrite
 from routeproof_simulator.dialects import DIALECTS, Call, Persona
 from routeproof_simulator.journal import Entry, Journal
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import Script
+from routeproof_simulator.turns import Turns
 from routeproof_spec.marker import find_marker
 
 MARKERS_MAX = 100_000  # whose attempts are counted; the longest unseen is forgotten first
@@ -45,6 +46,7 @@ class Reply:
 
     script: Script | Callable[[], Awaitable[Script]]  # the latter where the answer has to wait for what it reports
     entry: Entry
+    turns: Turns | None = None  # of the provider that answers
 
 
 @final
@@ -74,6 +76,9 @@ class Provider:
         self._wall = wall
         self._seen = _Counter()  # of all time: the index of an attempt, and its chance
         self._since_set = _Counter()  # what `first` counts
+        self._memory: dict[object, Any] = {}  # what behaviours keep
+        self._running = 0  # attempts that have not ended
+        self._turns = Turns()
 
     @property
     def name(self) -> str:
@@ -114,6 +119,7 @@ class Provider:
         self._behaviour = behaviour
         self._reverts_at = None if ttl is None else self._now() + ttl
         self._since_set = _Counter()
+        self._memory = {}
 
     def heal(self) -> None:
         """Behave as configured; the door too is as configured."""
@@ -125,18 +131,30 @@ class Provider:
         marker = find_marker(request.headers, request.body)
         index = self._seen.next(marker)
         behaviour = self.behaviour
-        call = Call(request=request, marker=marker or "", attempt=index, created=int(self._wall()))
+        created = int(self._wall())
+        call = Call(request=request, marker=marker or "", attempt=index, created=created)
         entry = Entry(self.name, request, marker=marker, index=index)
         self._journal.enter(entry)
+        self._running += 1
+        entry.when_ended(self._one_less)
         answer = self._dialect.answer(call, self.persona)
         situation = Situation(
             attempt=self._since_set.next(marker),
             tokens=answer.tokens,
             voice=self._dialect,
             draw=_Draws(f"{self.persona.seed}/{self.name}/{marker or ''}/{index}"),
+            prompt_tokens=answer.prompt_tokens,
+            path=request.path,
+            running=self._running,
+            now=self._now(),
+            created=created,
+            memory=self._memory,
         )
         script, entry.faults = rewrite(behaviour, answer.script, situation)
-        return Reply(script, entry)
+        return Reply(script, entry, self._turns)
+
+    def _one_less(self) -> None:
+        self._running -= 1
 
     def refuse(self, received: Received, status: int, message: str) -> Reply:
         """Return the answer to bytes that are no request, entered in the journal as broken."""

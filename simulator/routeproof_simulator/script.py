@@ -6,15 +6,17 @@ Rule 2. One `Send` is one frame: an event of a stream, or the body of a whole an
 Rule 3. A head with a content-length is a whole answer; a head without one is a stream, framed in chunks.
 Rule 4. A script that ends without `Close` ends as its framing says, and the connection lives on.
 Rule 5. Times are relative: a `Wait` holds up all that follows it.
+Rule 6. `Raw` is on the wire as it stands, outside every frame: what no honest server would send is said with it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from routeproof_spec.history import Headers, first_header
 
@@ -35,37 +37,61 @@ class Kind(StrEnum):
     OTHER = "other"  # what a behaviour put in: a comment, a second end
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+# Structs and not dataclasses: a stream is made of hundreds, and these are made five times as fast.
+
+
+class Head(Struct, frozen=True):
     """The status line and the headers; names in lower case."""
 
     status: int
     headers: Headers = ()
+    version: Literal["1.0", "1.1"] = "1.1"
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """One frame of the body."""
 
     data: bytes
     kind: Kind = Kind.BODY
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Raw(Struct, frozen=True):
+    """Bytes on the wire as they stand, outside of head and framing (Rule 6); *body* is what a client may read of it."""
+
+    data: bytes
+    body: bytes = b""
+
+
+class Wait(Struct, frozen=True):
     """Nothing happens for *seconds*; infinity waits until the peer leaves."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The connection ends here: in order (`fin`) or by reset (`rst`)."""
+class Turn(Struct, frozen=True):
+    """The answer waits, first come first served, until fewer than *slots* others of its provider have a turn."""
 
-    how: Literal["fin", "rst"]
+    slots: int
 
 
-Op: TypeAlias = Head | Send | Wait | Close
+class Repeat(Struct, frozen=True):
+    """The frame goes out again and again, every *seconds*, until the peer leaves."""
+
+    data: bytes
+    seconds: float
+
+
+class End(Struct, frozen=True):
+    """The body ends here, as its framing says; what comes after is no part of it."""
+
+
+class Close(Struct, frozen=True):
+    """The connection ends: in order (`fin`), by reset (`rst`), or in order when the next request arrives (`next`)."""
+
+    how: Literal["fin", "rst", "next"]
+
+
+Op: TypeAlias = Head | Send | Raw | Wait | Turn | Repeat | End | Close
 Script: TypeAlias = tuple[Op, ...]
 
 FOREVER = Wait(math.inf)
@@ -95,7 +121,8 @@ def with_head(script: Script, status: int, **headers: str | None) -> Script:
 
     def changed(head: Head) -> Head:
         kept = tuple((name, value) for name, value in head.headers if name not in changes)
-        return Head(status, kept + tuple((name, value) for name, value in changes.items() if value is not None))
+        more = tuple((name, value) for name, value in changes.items() if value is not None)
+        return Head(status, kept + more, head.version)
 
     return tuple(changed(op) if isinstance(op, Head) else op for op in script)
 
@@ -162,7 +189,7 @@ def split_after_bytes(script: Script, count: int) -> tuple[Script, Script] | Non
         if left == len(op.data):
             return script[: index + 1], script[index + 1 :]
         if left < len(op.data):
-            first, rest = replace(op, data=op.data[:left]), replace(op, data=op.data[left:])
+            first, rest = Send(op.data[:left], op.kind), Send(op.data[left:], op.kind)
             return (*script[:index], first), (rest, *script[index + 1 :])
         left -= len(op.data)
     return None

@@ -14,11 +14,11 @@ from typing import Final, Protocol, final
 import trio
 
 from routeproof_simulator.journal import Entry
-from routeproof_simulator.playing import Player, Reset
+from routeproof_simulator.playing import Player, Reset, takes_time
 from routeproof_simulator.provider import Reply
 from routeproof_simulator.reading import Reader
 from routeproof_simulator.received import Received
-from routeproof_simulator.script import Script, Wait
+from routeproof_simulator.script import Script
 from routeproof_spec.history import Ended
 
 RECEIVE_BYTES: Final = 64 * 2**10
@@ -80,6 +80,7 @@ class _Connection:
         self._reader = Reader(now, number)
         self._deadline = trio.CancelScope()  # one for all that is waited for in turn: cheaper than one for each
         self._awaits_request = True
+        self._closes_at_next = False
 
     async def serve(self) -> None:
         reader = self._reader
@@ -104,7 +105,7 @@ class _Connection:
         self._allow(REQUEST_SECONDS_MAX if reader.is_in_request else IDLE_SECONDS_MAX)
         while not reader.requests and reader.refusal is None:
             data = await self._stream.receive_some(RECEIVE_BYTES)
-            if not data:
+            if not data or self._closes_at_next:
                 return None
             if reader.feed(data):
                 self._allow(REQUEST_SECONDS_MAX)
@@ -119,15 +120,16 @@ class _Connection:
         self._allow(PLAY_SECONDS_MAX)
         reply = self._responder.respond(request)
         script = await _known(reply.script)
-        player = Player(self._stream, request, reply.entry, now=self._now, reset=self._reset)
+        player = Player(self._stream, request, reply.entry, now=self._now, reset=self._reset, turns=reply.turns)
         try:
-            if any(isinstance(op, Wait) for op in script):
+            if takes_time(script):
                 await self._play_watched(player, script, reply.entry)
             else:
                 await self._play(player, script, reply.entry)
         finally:
             # Cut by the deadline, by a door that closed, or by the end of the fleet, unless it has ended before.
             reply.entry.end(Ended.CUT, self._now())
+        self._closes_at_next = player.closes_at_next
         return player.keeps_alive
 
     def _allow(self, seconds: float) -> None:

@@ -27,7 +27,7 @@ def test_an_attempt_tells_its_whole_story() -> None:
     )
     story = Entry("alpha", received, marker="m", index=2)
     story.status, story.faults = 200, ("cut(frames=1)",)
-    story.sent(b"one", 2.0)
+    story.sent([b"one"], 2.0)
     story.peer_gone(3.0)
     story.end(Ended.COMPLETE, 4.0)  # the first word stands
     assert story.attempt() == Attempt(
@@ -93,8 +93,8 @@ def test_bodies_are_bounded_each_and_together() -> None:
     journal.enter(entry(index=10))
     assert [each.index for each in journal.attempts] == [7, 8, 9, 10]
     big = entry(body=b"x" * (limits.REQUEST_BODY_BYTES_MAX + 1))
-    big.sent(b"y" * limits.ANSWER_BODY_BYTES_MAX, 1.0)
-    big.sent(b"z", 2.0)
+    big.sent([b"y" * limits.ANSWER_BODY_BYTES_MAX], 1.0)
+    big.sent([b"z"], 2.0)
     attempt = big.attempt()
     assert len(attempt.request_body) == limits.REQUEST_BODY_BYTES_MAX
     assert [len(frame.data) for frame in attempt.frames] == [limits.ANSWER_BODY_BYTES_MAX]

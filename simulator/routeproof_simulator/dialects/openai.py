@@ -6,6 +6,7 @@ takes no time, waiting is what behaviours add.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any, Final, final
@@ -13,6 +14,8 @@ from typing import Any, Final, final
 import msgspec
 
 from routeproof_simulator import text
+from routeproof_simulator.algebra import Meaning
+from routeproof_simulator.allowance import Standing
 from routeproof_simulator.dialects import openai_chat, openai_legacy
 from routeproof_simulator.dialects.completion import Choice
 from routeproof_simulator.dialects.openai_requests import (
@@ -48,6 +51,19 @@ _ERRORS: Final[dict[int, tuple[str, str | None, str]]] = {
 }
 
 
+_PLACES: Final[Mapping[Meaning, tuple[str, ...]]] = {
+    "model": ("model",),
+    "text": ("choices.*.message.content", "choices.*.delta.content", "choices.*.text"),
+    "arguments": (
+        "choices.*.message.tool_calls.*.function.arguments",
+        "choices.*.delta.tool_calls.*.function.arguments",
+    ),
+    "finish": ("choices.*.finish_reason",),
+    "usage": ("usage",),
+    "index": ("choices.*.index",),
+}
+
+
 @final
 class OpenAI:
     """The dialect of OpenAI, and of all who speak like it."""
@@ -71,9 +87,25 @@ class OpenAI:
         kind, usual_code, usual_message = _ERRORS.get(status, _ERRORS[500 if status >= 500 else 400])
         return _error(message or usual_message, kind, None, code or usual_code)
 
-    def event(self, data: bytes) -> bytes:
-        """Return *data* as one event of a stream."""
-        return b"data: " + data + b"\n\n"
+    def stream_error(self, message: str | None, code: str | None) -> bytes:
+        """Return the error as the event that OpenAI sends: data without a name, and no `[DONE]` after it."""
+        return b"data: " + self.error(500, message, code) + b"\n\n"
+
+    def rate_limit_headers(self, standing: Standing, *, now: int) -> Headers:
+        """Return `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, resets as `120ms` or `6m0s`."""
+        del now
+        told: list[tuple[str, str]] = []
+        for kind, allowance in (("requests", standing.requests), ("tokens", standing.tokens)):
+            if allowance is not None:
+                told.append((f"x-ratelimit-limit-{kind}", str(allowance.limit)))
+                told.append((f"x-ratelimit-remaining-{kind}", str(allowance.remaining)))
+                told.append((f"x-ratelimit-reset-{kind}", _go_duration(allowance.reset)))
+        return tuple(told)
+
+    @property
+    def places(self) -> Mapping[Meaning, tuple[str, ...]]:
+        """Where the JSON of an answer or of a chunk holds what."""
+        return _PLACES
 
     def usage(self, prompt: int, completion: int) -> dict[str, object]:
         """Return the fields that count the tokens."""
@@ -149,11 +181,12 @@ def _said(
 
 def _stream(call: Call, persona: Persona, frames: tuple[Send, ...], said: Said) -> Answer:
     headers = (*_headers(call, persona, EVENT_STREAM), ("cache-control", "no-cache"))
-    return Answer(script=(Head(200, headers), *frames), tokens=said.completion_tokens)
+    return Answer(script=(Head(200, headers), *frames), tokens=said.completion_tokens, prompt_tokens=said.prompt_tokens)
 
 
 def _whole(call: Call, persona: Persona, body: bytes, said: Said) -> Answer:
-    return Answer(script=whole(200, _headers(call, persona, JSON), body), tokens=said.completion_tokens)
+    script = whole(200, _headers(call, persona, JSON), body)
+    return Answer(script=script, tokens=said.completion_tokens, prompt_tokens=said.prompt_tokens)
 
 
 def _json(call: Call, persona: Persona, tree: dict[str, Any]) -> Answer:
@@ -190,6 +223,14 @@ def _check_model(model: str, persona: Persona) -> None:
 
 def _model(model: str, persona: Persona) -> dict[str, Any]:
     return {"id": model, "object": "model", "created": 1_700_000_000, "owned_by": persona.name}
+
+
+def _go_duration(seconds: float) -> str:
+    """Return *seconds* as Go's time.Duration prints them, to the millisecond: `120ms`, `1.5s`, `6m0s`."""
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    minutes, rest = divmod(round(seconds, 3), 60)
+    return f"{int(minutes)}m{rest:g}s" if minutes else f"{rest:g}s"
 
 
 def _error(message: str, kind: str, param: str | None, code: str | None) -> bytes:

@@ -33,10 +33,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The script of an answer, and how many tokens it says."""
+    """The script of an answer, how many tokens it says, and how many it was asked with."""
 
     script: Script
     tokens: int = 0
+    prompt_tokens: int = 0
 
 
 class Dialect(Voice, Protocol):

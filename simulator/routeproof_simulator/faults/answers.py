@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, final
 
 from routeproof_simulator.algebra import Behaviour, OutOfRangeError, Situation, within
@@ -98,7 +98,7 @@ class Gzip(Behaviour):
         for index in sends:
             flush = zlib.Z_FINISH if index == sends[-1] else zlib.Z_SYNC_FLUSH
             send = packed[index]
-            packed[index] = replace(send, data=packer.compress(send.data) + packer.flush(flush))
+            packed[index] = Send(packer.compress(send.data) + packer.flush(flush), send.kind)
         return refitted(with_head(tuple(packed), head.status, content_encoding="gzip"))
 
 
@@ -148,8 +148,7 @@ class StreamError(Behaviour):
         index = after_frames(script, self.frames) if is_stream(script) else None
         if index is None:
             return script
-        voice = situation.voice
-        return (*script[:index], Send(voice.event(voice.error(500, self.message, self.code)), Kind.ERROR))
+        return (*script[:index], Send(situation.voice.stream_error(self.message, self.code), Kind.ERROR))
 
 
 def _header_value(field: str, value: str | None) -> None:

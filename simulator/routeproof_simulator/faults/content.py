@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, final
 
 import msgspec
@@ -36,7 +36,7 @@ class BadJson(Behaviour):
         send = script[index - 1]
         assert isinstance(send, Send)
         prefix, data, end = _json_of(send)
-        broken = replace(send, data=prefix + data[: (len(data) + 1) // 2] + end)
+        broken = Send(prefix + data[: (len(data) + 1) // 2] + end, send.kind)
         del situation
         return refitted((*script[: index - 1], broken, *script[index:]))
 
@@ -66,7 +66,7 @@ class Framing(Behaviour):
         if not is_stream(script):
             return script
         spelled = _FRAMINGS[self.style]
-        return tuple(replace(op, data=spelled(op.data)) if isinstance(op, Send) else op for op in script)
+        return tuple(Send(spelled(op.data), op.kind) if isinstance(op, Send) else op for op in script)
 
 
 #: Each spells one event anew. A line end between the tokens of JSON means nothing (RFC 8259, section 2).
@@ -145,6 +145,6 @@ def _edited(script: Script, edit: Edit) -> Script:
         except msgspec.DecodeError:
             return op
         edit(tree)
-        return replace(op, data=before + msgspec.json.encode(tree) + after)
+        return Send(before + msgspec.json.encode(tree) + after, op.kind)
 
     return refitted(tuple(changed(op) for op in script))

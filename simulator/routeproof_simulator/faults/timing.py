@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 from routeproof_simulator.algebra import Behaviour, Situation, within
@@ -86,7 +86,7 @@ class Slicer(Behaviour):
         for op in script:
             if isinstance(op, Send):
                 for piece in pieces(op.data, self.bytes):
-                    sliced += [replace(op, data=piece), Wait(self.delay)]
+                    sliced += [Send(piece, op.kind), Wait(self.delay)]
             else:
                 sliced.append(op)
         return tuple(sliced)
