@@ -1,38 +1,39 @@
-"""How fast a fake provider answers, beside the least that trio and httptools can do. Takes about ten seconds.
+"""How fast a fake provider answers, beside the least that trio and httptools can do, and beside its peers.
 
-    python benchmarks/providers.py
+    python benchmarks/providers.py [SECONDS]
 
-One process serves on one core, this one asks over 16 kept-alive connections. The floor is a loop that parses a request
-and sends bytes prepared beforehand: the ratio says what scripts, behaviours, texts and the journal cost.
+Every server runs alone on one core while another core asks it over 16 kept-alive connections, no two requests alike.
+The floor is a loop of trio and httptools that parses a request and sends bytes of the same answer, prepared
+beforehand. All are measured in turns, five rounds of them; medians are shown, and the CPU time that a server took for
+an answer, which says the same on a machine that has other work. aimock is measured where `AIMOCK` names its folder (what
+`npm install @copilotkit/aimock` makes: `node_modules/@copilotkit/aimock`).
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import socket
+import os
+import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
 
 import httptools
-import msgspec
 import trio
+from load import chat_requests, load, one_answer
 
 from routeproof_simulator import FleetConfig, ProviderConfig, RunningFleet, serve_fleet
 
-CONNECTIONS = 16
-SECONDS = 2.0
+ROUNDS = 5
 KEY = "sk-bench"
-TOKENS = 48  # with the role and the finish: 50 chunks of content a stream
-
-BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "How fast are you?"}]}
-
-
-def asked(**more: object) -> bytes:
-    data = msgspec.json.encode({**BODY, **more})
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n"
-    return f"{head}content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n".encode() + data
+TOKENS = 48  # with the role and the finish: 50 chunks of a stream
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def serve_provider(tell: Connection) -> None:
@@ -57,11 +58,12 @@ def serve_floor(answer: bytes, tell: Connection) -> None:
     async def handle(stream: trio.SocketStream) -> None:
         protocol = Protocol()
         parser = httptools.HttpRequestParser(protocol)
-        while data := await stream.receive_some(65536):
-            parser.feed_data(data)
-            if protocol.complete:
-                await stream.send_all(answer * protocol.complete)
-                protocol.complete = 0
+        with suppress(trio.BrokenResourceError):  # the load ends in the middle of answers
+            while data := await stream.receive_some(65536):
+                parser.feed_data(data)
+                if protocol.complete:
+                    await stream.send_all(answer * protocol.complete)
+                    protocol.complete = 0
 
     async def main() -> None:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -71,60 +73,85 @@ def serve_floor(answer: bytes, tell: Connection) -> None:
     trio.run(main)
 
 
-def one_answer(port: int, request: bytes) -> bytes:
-    """Return one answer, all of it: nothing more comes within a moment."""
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(request)
-        connection.settimeout(0.5)
-        answer = b""
-        try:
-            while True:
-                answer += connection.recv(1 << 20)
-        except TimeoutError:
-            return answer
-
-
-async def rate(port: int, request: bytes, size: int) -> float:
-    """Return the answers a second; every answer is *size* bytes long."""
-    answered = 0
-
-    async def ask() -> None:
-        nonlocal answered
-        stream = await trio.open_tcp_stream("127.0.0.1", port)
-        while True:
-            await stream.send_all(request)
-            left = size
-            while left:
-                left -= len(await stream.receive_some(left))
-            answered += 1
-
-    started = time.perf_counter()
-    with trio.move_on_after(SECONDS):
-        async with trio.open_nursery() as nursery:
-            for _ in range(CONNECTIONS):
-                nursery.start_soon(ask)
-    return answered / (time.perf_counter() - started)
-
-
-def measured(serve: Callable[[Connection], None], request: bytes) -> tuple[float, bytes]:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=serve, args=(there,), daemon=True)
+@contextmanager
+def served(serve: Callable[[Connection], None]) -> Iterator[tuple[int, Any]]:
+    """Yield the process id of a server in a process of its own, and what it tells first: its port."""
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
     process.start()
     try:
-        port: int = here.recv()
-        answer = one_answer(port, request)
-        return trio.run(rate, port, request, len(answer)), answer
+        assert process.pid is not None
+        yield process.pid, here.recv()
     finally:
         process.terminate()
         process.join()
 
 
+@contextmanager
+def aimock(folder: Path) -> Iterator[tuple[int, int]]:
+    """Yield the process id and the port of an aimock that answers as many tokens as ours."""
+    with subprocess.Popen(
+        ["node", str(Path(__file__).with_name("aimock.mjs")), str(folder), " amber" * TOKENS], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.pid, int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has taken (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def measure(pid: int, port: int, *, stream: bool, seconds: float) -> tuple[float, float]:
+    """Return the answers a second, and the microseconds of CPU time that each took."""
+    before = cpu_seconds(pid)
+    answered, took = load(port, chat_requests(KEY, stream=stream), seconds)
+    return answered / took, (cpu_seconds(pid) - before) / answered * 1e6
+
+
+def compare(*, stream: bool, seconds: float, peer: Path | None) -> None:
+    with served(serve_provider) as ours:
+        answer = one_answer(ours[1], next(chat_requests(KEY, stream=stream)))
+        with served(partial(serve_floor, answer)) as floor:
+            subjects = {"provider": ours, "floor": floor}
+            if peer is not None:
+                with aimock(peer) as other:
+                    show(rounds({**subjects, "aimock": other}, stream=stream, seconds=seconds), stream=stream)
+            else:
+                show(rounds(subjects, stream=stream, seconds=seconds), stream=stream)
+
+
+def rounds(
+    subjects: dict[str, tuple[int, int]], *, stream: bool, seconds: float
+) -> dict[str, list[tuple[float, float]]]:
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in subjects}
+    for _ in range(ROUNDS):
+        for name, (pid, port) in subjects.items():
+            found[name].append(measure(pid, port, stream=stream, seconds=seconds))
+    return found
+
+
+def show(found: dict[str, list[tuple[float, float]]], *, stream: bool) -> None:
+    rates = {name: statistics.median(rate for rate, _ in each) for name, each in found.items()}
+    costs = {name: statistics.median(cost for _, cost in each) for name, each in found.items()}
+    print(f"streams of {TOKENS + 2} chunks" if stream else "whole answers")
+    for name in found:
+        ratio = f"{rates['provider'] / rates[name]:.2f} by rate, {costs[name] / costs['provider']:.2f} by CPU time"
+        told = "" if name == "provider" else f"; provider / {name}: {ratio}"
+        print(f"  {name}: {rates[name]:,.0f} a second, {costs[name]:.0f} µs of CPU time each{told}")
+
+
 def main() -> None:
-    for name, request in (("whole answers", asked()), (f"streams of {TOKENS + 2} chunks", asked(stream=True))):
-        provider, answer = measured(serve_provider, request)
-        floor, _ = measured(partial(serve_floor, answer), request)
-        print(f"{name}: {provider:,.0f} a second; floor {floor:,.0f}; ratio {provider / floor:.2f}")
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    peer = os.environ.get("AIMOCK")
+    started = time.perf_counter()
+    for stream in (False, True):
+        compare(stream=stream, seconds=seconds, peer=Path(peer) if peer else None)
+    print(f"took {time.perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":

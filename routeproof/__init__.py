@@ -1,28 +1,44 @@
 """Prove what an LLM gateway does: the names that people import.
 
-`FleetThread` serves fake providers beside any test; the words of `routeproof_simulator.behaviours` say how they
-misbehave. Everything else is the command line: `routeproof --help`.
+`FleetThread` serves fake providers beside any test, as do the fixtures `fleet` and `provider` of the pytest plugin; the
+words of `routeproof_simulator.behaviours` say how they misbehave. Everything else is the command line:
+`routeproof --help`.
 """
 
 from routeproof._version import __version__
-from routeproof_simulator import FleetClient, FleetConfig, FleetThread, load_fleet, serving_fleet
-from routeproof_simulator.behaviours import chance, cut, fail, first, ok, pace, reset, stall, ttft
+from routeproof_simulator import (
+    Door,
+    FleetClient,
+    FleetConfig,
+    FleetThread,
+    ProviderConfig,
+    Seen,
+    SteeredProvider,
+    load_fleet,
+    serving_fleet,
+)
+from routeproof_simulator.behaviours import chance, cut, fail, first, latency, ok, pace, reset, stall, ttft
 from routeproof_spec import Attempt, Exchange, History, RouteproofError, Violation
 
 __all__ = [
     "Attempt",
+    "Door",
     "Exchange",
     "FleetClient",
     "FleetConfig",
     "FleetThread",
     "History",
+    "ProviderConfig",
     "RouteproofError",
+    "Seen",
+    "SteeredProvider",
     "Violation",
     "__version__",
     "chance",
     "cut",
     "fail",
     "first",
+    "latency",
     "load_fleet",
     "ok",
     "pace",

@@ -20,6 +20,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "demo": "Prove the reference gateway over three fake providers, all on loopback.",
         "serve": "Start the reference gateway.",
         "providers": "Start fake providers that misbehave on demand.",
+        "record": "Keep what a real API answers.",
+        "replay": "Answer as a real API did when it was recorded.",
         "doctor": "Prove that a gateway is wired so that a verdict means something.",
         "check": "Judge a gateway by both of its sides.",
         "requirements": "List the requirements, or explain one.",

@@ -21,14 +21,15 @@ SCENARIOS: Final = _folder(routeproof_simulator, "scenarios")
 FLEETS: Final = _folder(routeproof_simulator, "fleets")
 
 
+def shipped(folder: Path) -> str:
+    """Return the names that may be given for the files in *folder*, as a sentence lists them."""
+    return ", ".join(sorted(each.stem for each in folder.glob("*.toml")))
+
+
 def found(name: str, folder: Path) -> Path:
     """Return the file that *name* means: a path, or the name of a TOML file in *folder*; raise `ConfigError`."""
-    path, shipped = Path(name), folder / f"{name}.toml"
-    if path.is_file():
-        return path
-    if shipped.is_file():
-        return shipped
-    known = ", ".join(sorted(each.stem for each in folder.glob("*.toml")))
-    raise ConfigError(
-        file=name, key="", found="no such file", wanted=f"a TOML file, or the name of a shipped one ({known})"
-    )
+    for path in (Path(name), folder / f"{name}.toml"):
+        if path.is_file():
+            return path
+    wanted = f"a TOML file, or the name of a shipped one ({shipped(folder)})"
+    raise ConfigError(file=name, key="", found="no such file", wanted=wanted)

@@ -6,7 +6,7 @@ import math
 
 import click
 
-from routeproof.shipped import SCENARIOS, found
+from routeproof.shipped import SCENARIOS, found, shipped
 from routeproof_simulator import campaign
 from routeproof_simulator.scenario import load_scenario
 
@@ -16,7 +16,7 @@ def command() -> None:
     """Live through outages in virtual time: minutes in seconds, the same for the same seed."""
 
 
-@command.command("run")
+@command.command("run", epilog=f"Shipped: {shipped(SCENARIOS)}.")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
 @click.option("--seed", type=int, help="Run this seed alone.  [default: the scenario's own]")
 @click.option("--seeds", type=click.IntRange(1, campaign.SEEDS_MAX), help="Run so many seeds, from 0 on.")

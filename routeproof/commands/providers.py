@@ -5,14 +5,24 @@ from __future__ import annotations
 import click
 import trio
 
-from routeproof.shipped import FLEETS, found
+from routeproof.shipped import FLEETS, SCENARIOS, found
 from routeproof_simulator.fleet import FleetConfig, load_fleet, serving_fleet
+from routeproof_simulator.scenario import load_schedule
+from routeproof_simulator.schedule import Schedule
 
 
 @click.command("providers")
 @click.option("--fleet", default="three", show_default=True, help="A fleet's TOML file, or the name of a shipped one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-def command(fleet: str, host: str) -> None:
+@click.option("--scenario", help="What goes wrong, and when: a scenario's TOML file, or the name of a shipped one.")
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0, max=1000, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Play the scenario so many times as fast.",
+)
+def command(fleet: str, host: str, scenario: str | None, scale: float) -> None:
     """Start fake providers that misbehave on demand.
 
     \b
@@ -20,13 +30,25 @@ def command(fleet: str, host: str) -> None:
       curl -X PUT http://127.0.0.1:8710/providers/alpha/behaviour \\
         -d '{"behaviour": [{"fail": {"status": 503}}], "ttl": 60}'
       curl -X POST http://127.0.0.1:8710/heal
+
+    \b
+    Or let a story go over them, four times as fast as it is told:
+      routeproof providers --scenario shared_edge --scale 4
     """
-    trio.run(_serve, load_fleet(found(fleet, FLEETS)), host)
+    config = load_fleet(found(fleet, FLEETS))
+    names = [each.name for each in config.providers]
+    planned = None if scenario is None else load_schedule(found(scenario, SCENARIOS), providers=names)
+    trio.run(_serve, config, host, planned, scale)
 
 
-async def _serve(config: FleetConfig, host: str) -> None:
+async def _serve(config: FleetConfig, host: str, planned: tuple[Schedule, int] | None, scale: float) -> None:
     async with serving_fleet(config, host=host) as fleet:
         for name, url in fleet.base_urls.items():
             click.echo(f"{name:<12} {url}")
         click.echo(f"{'control':<12} {fleet.control_url}\nStop them with Ctrl-C.")
+        if planned is not None:
+            schedule, seed = planned
+            fleet.performance.play(schedule, seed=seed, scale=scale)
+            lasts = max((change.at for change in schedule.changes(seed)), default=0.0)
+            click.echo(f"The last change of the scenario comes in {lasts / scale:.0f} s.")
         await trio.sleep_forever()

@@ -13,7 +13,6 @@ what it does. Its name is the class's name in snake case; `behaviours` gives it 
 
 from __future__ import annotations
 
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -21,25 +20,13 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias, final
 
 from routeproof_simulator.allowance import Standing
+from routeproof_simulator.ranges import Attempts, Share, check
 from routeproof_simulator.script import Script
 from routeproof_spec.history import Headers
 
-Meaning: TypeAlias = Literal["model", "text", "arguments", "finish", "usage", "index"]
+Meaning: TypeAlias = Literal["model", "text", "arguments", "finish", "usage", "index", "refusal"]
 
 BY_NAME: Final[dict[str, type[Behaviour]]] = {}  # every behaviour that can be spelled; filled by the classes themselves
-
-
-class OutOfRangeError(ValueError):
-    """An attribute of a behaviour has a value that means nothing: *field*, what was *found*, what is *wanted*."""
-
-    def __init__(self, field: str, *, found: object, wanted: str) -> None:
-        super().__init__(field, found, wanted)
-        self.field = field
-        self.found = found
-        self.wanted = wanted
-
-    def __str__(self) -> str:
-        return f"{self.field} must be {self.wanted}, not {self.found!r}"
 
 
 class Voice(Protocol):
@@ -58,7 +45,7 @@ class Voice(Protocol):
         ...
 
     def rate_limit_headers(self, standing: Standing, *, now: int) -> Headers:
-        """Return the headers that tell of *standing*; *now* is Unix time in seconds."""
+        """Return the headers that tell of *standing*, beside Retry-After; *now* is Unix time in seconds."""
         ...
 
     @property
@@ -96,6 +83,10 @@ class Behaviour(ABC):
             cls.name = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", cls.__name__).lower()
             BY_NAME[cls.name] = cls
 
+    def __post_init__(self) -> None:
+        """Raise `OutOfRangeError` unless every attribute is what its type says (`ranges`)."""
+        check(self)
+
     @abstractmethod
     def __call__(self, script: Script, situation: Situation) -> Script:
         """Return *script* as this behaviour changes it in *situation*."""
@@ -109,8 +100,11 @@ class Behaviour(ABC):
         return compose(*parts(self), *parts(later))
 
     def __str__(self) -> str:
-        """Return the behaviour as it may be written in Python, attributes at their defaults left out."""
-        shown = [f"{name}={value!s}" for name, value in attributes(self).items()]
+        """Return the behaviour as it is written in Python, attributes at their defaults left out."""
+        shown = [
+            f"{name}={value}" if isinstance(value, Behaviour) else f"{name}={value!r}"
+            for name, value in attributes(self).items()
+        ]
         return f"{self.name}({', '.join(shown)})"
 
 
@@ -138,11 +132,8 @@ ok: Final[Behaviour] = _Chain(())
 class First(Behaviour):
     """The first *n* attempts with the same marker behave so; unmarked ones share one series."""
 
-    n: int
+    n: Attempts
     behaviour: Behaviour
-
-    def __post_init__(self) -> None:
-        within("n", self.n, low=0)
 
     def __call__(self, script: Script, situation: Situation) -> Script:
         return self.behaviour(script, situation) if situation.attempt < self.n else script
@@ -153,11 +144,8 @@ class First(Behaviour):
 class Chance(Behaviour):
     """An attempt behaves so with probability *p*."""
 
-    p: float
+    p: Share
     behaviour: Behaviour
-
-    def __post_init__(self) -> None:
-        within("p", self.p, low=0.0, high=1.0)
 
     def __call__(self, script: Script, situation: Situation) -> Script:
         return self.behaviour(script, situation) if situation.draw() < self.p else script
@@ -191,6 +179,8 @@ def compose(*behaviours: Behaviour) -> Behaviour:
         for part in parts(behaviour):
             one = chain[-1].merged(part) if chain else None
             chain = [*chain[:-1], one] if one is not None else [*chain, part]
+    if not chain:
+        return ok
     return chain[0] if len(chain) == 1 else _Chain(tuple(chain))
 
 
@@ -217,12 +207,3 @@ def attributes(behaviour: Behaviour) -> dict[str, Any]:
         for field in fields(behaviour)
         if field.default is MISSING or getattr(behaviour, field.name) != field.default
     }
-
-
-def within(field: str, value: float | None, *, low: float, high: float = math.inf, above: bool = False) -> None:
-    """Raise `OutOfRangeError` unless *value* is None or finite and from *low* (*above*: greater than it) to *high*."""
-    if value is None:
-        return
-    if not math.isfinite(value) or value > high or value < low or (above and value == low):
-        least = f"greater than {low:g}" if above else f"at least {low:g}"
-        raise OutOfRangeError(field, found=value, wanted=least if high == math.inf else f"{least}, at most {high:g}")

@@ -1,8 +1,8 @@
 """What an answer says: its text, its identity and how it ends, read from the body's bytes alone.
 
 Both sides are read by the same function, the client's answer and each provider's, so that one can be held against the
-other. OpenAI's chat and completion shapes are read, and the text of Anthropic's and Gemini's, for a gateway may
-translate. The grammar of a stream is not judged here.
+other. OpenAI's chat and completion shapes are read, Anthropic's and Gemini's, for a gateway may translate. The grammar
+of a stream is not judged here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -75,9 +75,10 @@ def read_stream(body: bytes) -> Answer:
 
 @lru_cache(maxsize=CACHED_MAX)
 def read_whole(body: bytes) -> Answer:
-    """Return what a whole JSON answer says."""
+    """Return what a whole JSON answer says, or a stream of Gemini's that is one JSON array."""
     reading = _Reading()
-    reading.take(body)
+    for item in _items(body):
+        reading.take(item)
     return reading.answer(is_clean=True)
 
 
@@ -94,12 +95,26 @@ def first_at(frames: tuple[Frame, ...], wanted: Mark) -> float | None:
     return None
 
 
+def _items(body: bytes) -> list[bytes]:
+    """Return the items of an array, or the one body that is none."""
+    if not body.startswith(b"["):
+        return [body]
+    try:
+        return [bytes(item) for item in msgspec.json.decode(body, type=list[msgspec.Raw])]
+    except msgspec.DecodeError:
+        return [body]
+
+
+_GEMINIS: Final = {"id": "responseId", "model": "modelVersion"}
+
+
 class _Reading:
     def __init__(self) -> None:
         self._said: dict[str, list[str]] = {}
         self._ids: Counter[str] = Counter()
         self._models: Counter[str] = Counter()
         self._marks: list[Mark] = []
+        self._tools: dict[str, str] = {}  # the keys of Anthropic's blocks that call a tool, by the block's index
 
     def take(self, data: str | bytes) -> tuple[Mark, ...]:
         marks = (Mark.DONE,) if data == DONE else self._take_json(data)
@@ -122,17 +137,43 @@ class _Reading:
             return (Mark.BROKEN,)
         if tree.get("error") is not None or tree.get("object") == "error" or tree.get("type") == "error":
             return (Mark.ERROR,)
-        for name, found in (("id", self._ids), ("model", self._models)):
-            value = tree.get(name)
-            if isinstance(value, str):
-                found[value] += 1
+        is_anthropic = "type" in tree  # of a message, or of an event
+        for holder in (tree, _table(tree.get("message"))) if is_anthropic else (tree,):
+            for name, found in (("id", self._ids), ("model", self._models)):
+                value = holder.get(name, tree.get(_GEMINIS[name]))
+                if isinstance(value, str):
+                    found[value] += 1
+        if tree.get("type") == "message_stop":
+            return (Mark.DONE,)
         said = False
-        for key, text in _texts(tree):
+        for key, text in self._blocks(tree) if is_anthropic else _texts(tree):
             if text:
                 said = True
                 self._said.setdefault(key, []).append(text)
         marks = (Mark.CONTENT,) * said + (Mark.FINISH,) * _finishes(tree)
         return marks or (Mark.OTHER,)
+
+    def _blocks(self, tree: Json) -> Iterator[tuple[str, str]]:
+        """Yield what Anthropic's blocks say: all of them in a whole answer, or one in an event."""
+        for index, block in enumerate(_tables(tree.get("content"))):
+            yield from self._block(index, block)
+            if block.get("type") == "tool_use":
+                yield self._tool(index), msgspec.json.encode(block.get("input")).decode()
+        index = tree.get("index")
+        yield from self._block(index, _table(tree.get("content_block")))
+        delta = _table(tree.get("delta"))
+        yield "0", _text(delta.get("text"))
+        if arguments := _text(delta.get("partial_json")):
+            yield self._tool(index), arguments
+
+    def _block(self, index: object, block: Json) -> Iterator[tuple[str, str]]:
+        yield "0", _text(block.get("text"))
+        if block.get("type") == "tool_use":
+            yield self._tool(index), _text(block.get("name"))
+
+    def _tool(self, index: object) -> str:
+        """Return the key of the block at *index*: tools are counted by themselves, as by OpenAI."""
+        return self._tools.setdefault(str(index), f"0.tool{len(self._tools)}")
 
 
 def _texts(tree: Json) -> Iterator[tuple[str, str]]:
@@ -146,19 +187,21 @@ def _texts(tree: Json) -> Iterator[tuple[str, str]]:
                 function = _table(call.get("function"))
                 key = f"{index}.tool{call.get('index', order)}"
                 yield key, _text(function.get("name")) + _text(function.get("arguments"))
-    delta = _table(tree.get("delta"))  # Anthropic
-    yield "0", _text(delta.get("text"))
-    for block in _tables(tree.get("content")):
-        yield "0", _text(block.get("text"))
-    for number, candidate in enumerate(_tables(tree.get("candidates"))):  # Gemini
-        for part in _tables(_table(candidate.get("content")).get("parts")):
-            yield str(number), _text(part.get("text"))
+    for candidate in _tables(tree.get("candidates")):  # Gemini, which leaves an index of 0 out at times
+        index = str(candidate.get("index", 0))
+        parts = _tables(_table(candidate.get("content")).get("parts"))
+        for part in parts:
+            yield index, _text(part.get("text"))
+        for order, call in enumerate(_table(part["functionCall"]) for part in parts if "functionCall" in part):
+            yield f"{index}.tool{order}", _text(call.get("name")) + msgspec.json.encode(call.get("args", {})).decode()
 
 
 def _finishes(tree: Json) -> bool:
     choices = [*_tables(tree.get("choices")), *_tables(tree.get("candidates"))]
     reasons = [each.get("finish_reason") or each.get("finishReason") for each in choices]
-    return any(reasons) or bool(_table(tree.get("delta")).get("stop_reason"))
+    anthropic = tree.get("stop_reason") or _table(tree.get("delta")).get("stop_reason")
+    blocked = _table(tree.get("promptFeedback")).get("blockReason")  # Gemini, instead of any candidate
+    return any(reasons) or bool(anthropic or blocked)
 
 
 def _text(value: object) -> str:

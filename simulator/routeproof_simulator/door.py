@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ssl
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeAlias, TypeVar, final
 
 import trio
 
-from routeproof_simulator.provider import Door, Provider
-from routeproof_simulator.wire import Reset, Responder, serve_connection
+from routeproof_simulator.provider import Door, Provider, Reply
+from routeproof_simulator.received import Received
+from routeproof_simulator.tls import HANDSHAKE_SECONDS_MAX, Certificates, TLSStream
+from routeproof_simulator.visitors import Visitors
+from routeproof_simulator.wire import RECEIVE_BYTES, Reset, Responder, serve_connection
 
-CONNECTIONS_MAX: Final = 4096  # of one provider; more are turned away with a reset
+CONNECTIONS_MAX: Final = 4096  # of one provider
 
 S = TypeVar("S", bound=trio.abc.HalfCloseableStream)
 Listen: TypeAlias = Callable[[], trio.abc.Listener[S]]
+Meet: TypeAlias = Callable[[S, int], Awaitable[None]]
+"""What is done with a connection, given with its number; closing it is left to the caller."""
 
 
 async def stand_at_door(
@@ -23,32 +29,148 @@ async def stand_at_door(
     *,
     now: Callable[[], float],
     reset: Reset,
+    certificates: Certificates | None = None,
+    connections_max: int = CONNECTIONS_MAX,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Let connections to *provider* in as its door says, until cancelled; a change of door ends those there are.
 
     *listen* opens a listener at the provider's address; while none is open, the address must refuse. *now* and *reset*
-    are as for `serve_connection`. *task_status* is told once the door stands as configured.
+    are as for `serve_connection`. A provider of TLS needs *certificates*. *task_status* is told once the door stands
+    as configured.
     """
+    assert (certificates is not None) == provider.tls
     keeper = _Doorkeeper()
     provider.doorkeeper = keeper
+    visitors = Visitors(connections_max)
+    responder = _Introduced(provider, visitors)
+
+    def behind(door: Door) -> Meet[trio.abc.HalfCloseableStream]:
+        match door:
+            case Door.SILENT:
+                return _ignore
+            case Door.RESET:
+                return partial(_turn_away, reset)
+            case Door.TLS_ABORT:
+                return _leave_halfway
+            case _:
+                context = certificates.contexts[door] if certificates is not None else None
+                return partial(_serve, responder, context, now=now, reset=reset)
+
     async with trio.open_nursery() as nursery:
 
         async def stand() -> None:
             while True:
                 keeper.changed_event = trio.Event()
-                async with trio.open_nursery() as visitors:
+                async with trio.open_nursery() as inside:
                     if provider.door is not Door.REFUSED:
-                        responder = provider if provider.door is Door.OPEN else None
-                        await visitors.start(partial(accept, responder, listen, now=now, reset=reset))
+                        meet = behind(provider.door)
+                        await inside.start(partial(_admit, visitors, meet, listen, reset=reset))
                     if not keeper.changed_event.is_set():
                         keeper.stands_event.set()
                     await keeper.changed_event.wait()
-                    visitors.cancel_scope.cancel()
+                    inside.cancel_scope.cancel()
 
         nursery.start_soon(stand)
         await keeper.settled()
         task_status.started()
+
+
+async def accept(
+    responder: Responder,
+    listen: Listen[S],
+    *,
+    now: Callable[[], float],
+    reset: Reset,
+    connections_max: int = CONNECTIONS_MAX,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Accept connections until cancelled and let *responder* answer what they ask."""
+    visitors = Visitors(connections_max)
+    meet = partial(_serve, _Introduced(responder, visitors), None, now=now, reset=reset)
+    await _admit(visitors, meet, listen, reset=reset, task_status=task_status)
+
+
+async def _admit(
+    visitors: Visitors,
+    meet: Meet[trio.abc.HalfCloseableStream],
+    listen: Listen[S],
+    *,
+    reset: Reset,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    async def handle(stream: S) -> None:
+        with trio.CancelScope() as scope:
+            number = visitors.enter(scope.cancel)
+            if number is None:
+                await reset(stream)
+                return
+            try:
+                await meet(stream, number)
+            finally:
+                visitors.left(number)
+
+    listener = listen()
+    async with trio.open_nursery() as nursery:
+        # Too many open files do not end this: it tries again a little later.
+        await nursery.start(partial(trio.serve_listeners, handle, [listener]))
+        task_status.started()
+
+
+async def _serve(
+    responder: Responder,
+    context: ssl.SSLContext | None,
+    stream: trio.abc.HalfCloseableStream,
+    number: int,
+    *,
+    now: Callable[[], float],
+    reset: Reset,
+) -> None:
+    """Serve requests on *stream*, over TLS where there is a *context*."""
+    if context is not None:
+        stream = TLSStream(stream, context)
+        try:
+            with trio.fail_after(HANDSHAKE_SECONDS_MAX):
+                await stream.do_handshake()
+        except (trio.BrokenResourceError, trio.TooSlowError):
+            return  # the peer does not trust the certificate, or does not speak TLS
+    await serve_connection(stream, responder, now=now, reset=reset, connection=number)
+
+
+async def _ignore(stream: trio.abc.HalfCloseableStream, number: int) -> None:
+    del stream, number
+    await trio.sleep_forever()
+
+
+async def _turn_away(reset: Reset, stream: trio.abc.HalfCloseableStream, number: int) -> None:
+    del number
+    await reset(stream)
+
+
+async def _leave_halfway(stream: trio.abc.HalfCloseableStream, number: int) -> None:
+    """Hear the client's hello and say nothing: the connection ends in order, and the handshake never does."""
+    del number
+    try:
+        with trio.move_on_after(HANDSHAKE_SECONDS_MAX):
+            await stream.receive_some(RECEIVE_BYTES)
+    except trio.BrokenResourceError:
+        return
+
+
+@final
+class _Introduced:
+    """A responder that tells who has asked."""
+
+    def __init__(self, responder: Responder, visitors: Visitors) -> None:
+        self._responder = responder
+        self._visitors = visitors
+
+    def respond(self, request: Received) -> Reply:
+        self._visitors.asked(request.connection)
+        return self._responder.respond(request)
+
+    def refuse(self, received: Received, status: int, message: str) -> Reply:
+        return self._responder.refuse(received, status, message)
 
 
 @final
@@ -66,35 +188,3 @@ class _Doorkeeper:
 
     async def settled(self) -> None:
         await self.stands_event.wait()
-
-
-async def accept(
-    responder: Responder | None,
-    listen: Listen[S],
-    *,
-    now: Callable[[], float],
-    reset: Reset,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Accept connections until cancelled and serve them; without a *responder* hold them and read nothing."""
-    count = here = 0
-
-    async def handle(stream: S) -> None:
-        nonlocal count, here
-        count += 1
-        here += 1
-        try:
-            if here > CONNECTIONS_MAX:
-                await reset(stream)
-            elif responder is None:
-                await trio.sleep_forever()
-            else:
-                await serve_connection(stream, responder, now=now, reset=reset, connection=count)
-        finally:
-            here -= 1
-            await trio.aclose_forcefully(stream)
-
-    listener = listen()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(partial(trio.serve_listeners, handle, [listener]))
-        task_status.started()

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import errno
-import platform
 import re
 import socket
-import struct
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, final
+from typing import Annotated, Any, Final, Literal, final
 
 import msgspec
 import trio
 from msgspec import Meta
 
 from routeproof_simulator import spelling
+from routeproof_simulator.cassette import load_cassette
 from routeproof_simulator.control import Control
 from routeproof_simulator.dialects import DIALECTS, Persona
-from routeproof_simulator.door import accept, stand_at_door
+from routeproof_simulator.door import CONNECTIONS_MAX, accept, stand_at_door
 from routeproof_simulator.journal import Journal
-from routeproof_simulator.provider import Door, Provider
+from routeproof_simulator.performance import Performance
+from routeproof_simulator.provider import Door, Provider, check_door
+from routeproof_simulator.replay import Replay
+from routeproof_simulator.sockets import kept_port, listener_at, origin_of, reset_socket, room_for_connections
+from routeproof_simulator.tls import issue_certificates
 from routeproof_spec.config import read_toml
-from routeproof_spec.errors import ConfigError, RouteproofError
+from routeproof_spec.errors import ConfigError
 
 THREE: Final = Path(__file__).with_name("fleets") / "three.toml"
 
 _CONTROL: Final = ""  # among names of providers, which are never empty
-
-BACKLOG: Final = 1024  # connections that wait to be accepted; the usual clients open hundreds at once
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 """0 lets the system choose."""
@@ -46,8 +46,12 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     models: tuple[str, ...] = ()  # the ids it serves; none: whatever it is asked for
     dialect: str = "openai"
     tokens: Annotated[int, Meta(ge=1, le=10_000)] = 24  # of an ordinary answer
+    strict: bool | Literal["values"] = True  # see `persona.Strictness`
+    cassette: str = ""  # a file of recorded answers, which it says again; relative to the fleet's own file
+    replay_speed: Annotated[float, Meta(gt=0)] = 1.0  # of a cassette: 2 takes half of the recorded time, inf none
     behaviour: list[dict[str, dict[str, Any]]] = []  # as `spelling` has it
     door: Door = Door.OPEN
+    tls: bool = False  # served over TLS: its URL is https://, and the fleet has an authority of its own
     port: Port = 0
 
 
@@ -61,9 +65,24 @@ class FleetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def load_fleet(path: Path = THREE) -> FleetConfig:
     """Return the fleet in the TOML file at *path*; raises `ConfigError`."""
-    config = read_toml(path, FleetConfig)
+    config = _beside(path, read_toml(path, FleetConfig))
     check_fleet(config, file=str(path))
     return config
+
+
+def _beside(path: Path, config: FleetConfig) -> FleetConfig:
+    """Return *config* with the files that it names found beside the file at *path*."""
+    providers = tuple(
+        msgspec.structs.replace(each, cassette=str(path.parent / each.cassette)) if each.cassette else each
+        for each in config.providers
+    )
+    return msgspec.structs.replace(config, providers=providers)
+
+
+def on_free_ports(config: FleetConfig) -> FleetConfig:
+    """Return *config* with every port left to the system, so that several runs of it stand beside each other."""
+    providers = tuple(msgspec.structs.replace(each, port=0) for each in config.providers)
+    return msgspec.structs.replace(config, providers=providers, control_port=0)
 
 
 def check_fleet(config: FleetConfig, *, file: str) -> None:
@@ -80,33 +99,62 @@ def check_fleet(config: FleetConfig, *, file: str) -> None:
         if each.dialect not in DIALECTS:
             known = ", ".join(DIALECTS)
             raise ConfigError(file=file, key=f"{key}.dialect", found=repr(each.dialect), wanted=f"one of {known}")
+        check_door(each.door, tls=each.tls, file=file, key=f"{key}.door")
         spelling.decode(each.behaviour, file=file, key=f"{key}.behaviour")
+        _replay(each)
+
+
+def _replay(config: ProviderConfig) -> Replay | None:
+    return Replay(load_cassette(Path(config.cassette)), speed=config.replay_speed) if config.cassette else None
 
 
 @final
 class Fleet:
-    """The providers of *config* and their common journal, without sockets; *now* is the run's clock."""
+    """The providers of *config* and their common *journal*, without sockets; *now* is the run's clock."""
 
-    def __init__(self, config: FleetConfig, *, now: Callable[[], float], wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        config: FleetConfig,
+        *,
+        now: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+        journal: Journal | None = None,
+    ) -> None:
         check_fleet(config, file="the fleet")
-        self.journal = Journal()
+        self.journal = Journal() if journal is None else journal
         self.providers: Mapping[str, Provider] = {
             each.name: Provider(
-                Persona(name=each.name, key=each.key, models=each.models, seed=config.seed, tokens=each.tokens),
+                Persona(
+                    name=each.name,
+                    key=each.key,
+                    models=each.models,
+                    seed=config.seed,
+                    tokens=each.tokens,
+                    strict=each.strict,
+                ),
                 journal=self.journal,
                 now=now,
                 wall=wall,
                 behaviour=spelling.decode(each.behaviour, file="the fleet"),
                 door=each.door,
+                tls=each.tls,
                 dialect=each.dialect,
             )
             for each in config.providers
         }
+        for each in config.providers:
+            self.providers[each.name].replay = _replay(each)
 
     def heal(self) -> None:
         """Let every provider behave as configured."""
         for provider in self.providers.values():
             provider.heal()
+
+    def forget(self) -> None:
+        """Forget all attempts, so that what comes next is answered as by a fresh fleet."""
+        self.journal.clear()
+        for provider in self.providers.values():
+            provider.forget()
 
 
 @final
@@ -117,6 +165,8 @@ class RunningFleet:
     fleet: Fleet
     base_urls: Mapping[str, str]  # by provider; each ends in /v1
     control_url: str
+    performance: Performance  # plays schedules over the providers
+    ca_pem: str | None = None  # the certificate of the authority to trust, where a provider is served over TLS
 
     @property
     def journal(self) -> Journal:
@@ -161,24 +211,44 @@ async def _serve(
     task_status: trio.TaskStatus[RunningFleet] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     fleet = Fleet(config, now=time.monotonic)
-    base_urls = {name: _url(ports[name]) + "/v1" for name in fleet.providers}
+    secured = [name for name, provider in fleet.providers.items() if provider.tls]
+    certificates = issue_certificates(ports[_CONTROL].getsockname()[0]) if secured else None
+    ca_pem = certificates.ca_pem if certificates is not None else None
+    base_urls = {
+        name: origin_of(ports[name], "https" if name in secured else "http") + "/v1" for name in fleet.providers
+    }
+    share = min(CONNECTIONS_MAX, room_for_connections(len(ports)))
     async with trio.open_nursery() as nursery:
         for name, provider in fleet.providers.items():
-            listen = partial(_listener, ports[name])
-            await nursery.start(partial(stand_at_door, provider, listen, now=time.monotonic, reset=reset_socket))
-        control = Control(fleet.providers, fleet.journal, base_urls)
-        listen = partial(_listener, ports[_CONTROL])
-        await nursery.start(partial(accept, control, listen, now=time.monotonic, reset=reset_socket))
-        task_status.started(RunningFleet(fleet=fleet, base_urls=base_urls, control_url=_url(ports[_CONTROL])))
-
-
-async def reset_socket(stream: trio.abc.HalfCloseableStream) -> None:
-    """Close *stream*, a socket, so that the peer gets a reset."""
-    assert isinstance(stream, trio.SocketStream)
-    with suppress(OSError):  # the peer has gone already
-        # Lingering for no time discards what is unsent and answers with RST (socket(7)).
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    await trio.aclose_forcefully(stream)
+            await nursery.start(
+                partial(
+                    stand_at_door,
+                    provider,
+                    partial(listener_at, ports[name]),
+                    now=time.monotonic,
+                    reset=reset_socket,
+                    certificates=certificates if provider.tls else None,
+                    connections_max=share,
+                )
+            )
+        performance = Performance(fleet.providers, nursery, now=time.monotonic)
+        control = Control(
+            fleet.providers, fleet.journal, base_urls, performance=performance, now=time.monotonic, ca_pem=ca_pem
+        )
+        nursery.start_soon(control.keep)
+        listen = partial(listener_at, ports[_CONTROL])
+        await nursery.start(
+            partial(accept, control, listen, now=time.monotonic, reset=reset_socket, connections_max=share)
+        )
+        task_status.started(
+            RunningFleet(
+                fleet=fleet,
+                base_urls=base_urls,
+                control_url=origin_of(ports[_CONTROL]),
+                performance=performance,
+                ca_pem=ca_pem,
+            )
+        )
 
 
 @contextmanager
@@ -186,45 +256,9 @@ def _kept_ports(config: FleetConfig, host: str, control_port: int | None) -> Gen
     """Hold the port of every provider, by its name, and that of the control API, for the length of the block."""
     with ExitStack() as stack:
         ports = {
-            each.name: stack.enter_context(_kept_port(host, each.port, f"provider '{each.name}'"))
+            each.name: stack.enter_context(kept_port(host, each.port, f"provider '{each.name}'"))
             for each in config.providers
         }
         port = config.control_port if control_port is None else control_port
-        ports[_CONTROL] = stack.enter_context(_kept_port(host, port, "the control API"))
+        ports[_CONTROL] = stack.enter_context(kept_port(host, port, "the control API"))
         yield ports
-
-
-def _kept_port(host: str, port: int, whose: str) -> socket.socket:
-    """Return a socket that holds *port* without listening, so that the port stays ours while a door refuses."""
-    keeper = _reusing(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        keeper.bind((host, port))
-    except OSError as error:
-        keeper.close()
-        if error.errno == errno.EADDRINUSE:
-            mend = "end the program that listens there, or set another port (0 lets the system choose)"
-            raise RouteproofError(f"port {port} of {host}, meant for {whose}, is in use: {mend}") from error
-        reason = error.strerror or str(error)
-        raise RouteproofError(f"port {port} of {host}, meant for {whose}, cannot be opened: {reason}") from error
-    return keeper
-
-
-def _listener(keeper: socket.socket) -> trio.SocketListener:
-    """Return a listener at the address that *keeper* holds."""
-    listening = _reusing(keeper.family)
-    listening.bind(keeper.getsockname())
-    listening.listen(BACKLOG)
-    return trio.SocketListener(trio.socket.from_stdlib_socket(listening))
-
-
-def _reusing(family: socket.AddressFamily) -> socket.socket:
-    # On Linux two sockets share a port while only one of them listens; elsewhere they need to say so in another way.
-    one = socket.socket(family, socket.SOCK_STREAM)
-    option = socket.SO_REUSEADDR if platform.system() == "Linux" else socket.SO_REUSEPORT
-    one.setsockopt(socket.SOL_SOCKET, option, 1)
-    return one
-
-
-def _url(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

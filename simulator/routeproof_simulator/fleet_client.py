@@ -13,11 +13,13 @@ from routeproof_simulator import spelling
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.control import FleetView, JournalPage
 from routeproof_simulator.provider import Door
+from routeproof_simulator.seen import Seen
 from routeproof_spec.errors import RouteproofError, TargetUnreachable
 from routeproof_spec.history import Attempt
 
 T = TypeVar("T")
 
+_JSON: Final = {"content-type": "application/json"}
 DEADLINE: Final = 10.0  #: seconds; of one exchange with the control port, beyond what it is asked to wait
 PAGES_MAX: Final = 1000
 
@@ -57,7 +59,7 @@ class FleetClient:
         await self._ask("PUT", f"/providers/{quote(provider, safe='')}/behaviour", body)
 
     async def set_door(self, provider: str, door: Door | str) -> None:
-        """Open, close or silence the door of *provider*; a change ends the connections that it has."""
+        """Let the door of *provider* be *door*; a change ends the connections that it has."""
         self.is_healed = False
         await self._ask("PUT", f"/providers/{quote(provider, safe='')}/door", {"door": door})
 
@@ -66,11 +68,11 @@ class FleetClient:
         await self._ask("POST", "/heal")
         self.is_healed = True
 
-    async def attempts(self, marker: str | None = None) -> tuple[Attempt, ...]:
+    async def attempts(self, marker: str | None = None) -> Seen:
         """Return the attempts that bear *marker*, or all, in the order in which they were received."""
         return await self._read(marker)
 
-    async def wait_idle(self, marker: str | None = None, *, within: float = DEADLINE) -> tuple[Attempt, ...]:
+    async def wait_idle(self, marker: str | None = None, *, within: float = DEADLINE) -> Seen:
         """Return the attempts once none (that bears *marker*) is open; after *within* seconds as they stand."""
         return await self._read(marker, idle_within=within)
 
@@ -78,7 +80,7 @@ class FleetClient:
         """Forget all attempts."""
         await self._ask("DELETE", "/journal")
 
-    async def _read(self, marker: str | None, *, idle_within: float | None = None) -> tuple[Attempt, ...]:
+    async def _read(self, marker: str | None, *, idle_within: float | None = None) -> Seen:
         attempts: list[Attempt] = []
         query: dict[str, str] = {} if marker is None else {"marker": marker}
         if idle_within is not None:
@@ -91,12 +93,12 @@ class FleetClient:
             after = page.next
             if not page.more:
                 break
-        return tuple(attempts)
+        return Seen(attempts)
 
     async def _ask(self, method: str, path: str, body: object = None, *, waits: float = 0.0) -> bytes:
         content = None if body is None else msgspec.json.encode(body)
         try:
-            response = await self._client.request(method, path, content=content, timeout=DEADLINE + waits)
+            response = await self._client.request(method, path, content=content, headers=_JSON, timeout=DEADLINE + waits)
         except httpx2.TransportError as error:
             reason = str(error) or type(error).__name__
             raise TargetUnreachable(

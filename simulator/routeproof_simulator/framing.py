@@ -10,14 +10,16 @@ from routeproof_simulator.script import Head
 from routeproof_spec.history import Headers
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
+CHUNK_END_BYTES: Final = 2  # the line end after the data of a chunk
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 def head_bytes(head: Head, more: Headers = ()) -> bytes:
     """Return *head* on the wire, with *more* headers after its own, and the empty line."""
-    lines = "".join([f"{name}: {value}\r\n" for name, value in (*head.headers, *more)])
-    return _status_line(head.version, head.status) + lines.encode("latin-1") + b"\r\n"
+    headers = head.headers + more if more else head.headers
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return f"{_status_line(head.version, head.status)}{lines}\r\n".encode("latin-1")
 
 
 def chunk(data: bytes) -> bytes:
@@ -26,5 +28,5 @@ def chunk(data: bytes) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _status_line(version: str, status: int) -> bytes:
-    return f"HTTP/{version} {status} {_REASONS.get(status, '')}\r\n".encode()
+def _status_line(version: str, status: int) -> str:
+    return f"HTTP/{version} {status} {_REASONS.get(status, '')}\r\n"

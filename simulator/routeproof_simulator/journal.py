@@ -10,34 +10,44 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
 from routeproof_simulator.received import Received
+from routeproof_simulator.script import Head
+from routeproof_simulator.seen import Seen
+from routeproof_simulator.tally import Tally
 from routeproof_spec.history import Attempt, Ended, Frame
 from routeproof_spec.redaction import redact_headers
 
 ATTEMPTS_MAX = 20_000
-BYTES_MAX = 256 * 2**20  # of bodies, over all attempts held
+BYTES_MAX = 16 * 2**20  # over all attempts held, so that a fleet that runs for days stays small
 REQUEST_BODY_BYTES_MAX = 2**20  # of one attempt; what is beyond is not kept
 ANSWER_BODY_BYTES_MAX = 2**20
+OVERHEAD_BYTES = 2048  # about what Python needs to hold one attempt, whatever its bodies
 
 
 class Entry:
     """One attempt while it goes on: the wire tells it what happens."""
 
     def __init__(self, provider: str, request: Received, *, marker: str | None, index: int) -> None:
-        # Redacted here, when it is recorded: no key can leave with a copy of the journal.
-        self._headers = redact_headers(request.headers)
-        self._body = request.body[:REQUEST_BODY_BYTES_MAX]
         self._provider = provider
         self._request = request
         self._index = index
-        self._frames: list[Frame] = []
+        self._sent: list[tuple[float, list[bytes]]] = []  # frames by the moment in which they went out together
         self._frame_bytes = 0
+        self._first_at: float | None = None  # when the first of them went out
         self._peer_gone_at: float | None = None
         self._ended: Ended | None = None
         self._ended_at = 0.0
-        self._calls: list[Callable[[], None]] = []
+        self._calls: tuple[Callable[[], None], ...] = ()
+        self.keeper: Journal | None = None
+        self.sequence = 0  # in the journal
+        self.tally: Tally | None = None  # told once, at the end
         self.marker = marker
-        self.status: int | None = None
+        self.head: Head | None = None  # of the answer, as put on the wire
         self.faults: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> int | None:
+        """The status of the answer, None where none was sent."""
+        return None if self.head is None else self.head.status
 
     @property
     def is_open(self) -> bool:
@@ -46,21 +56,24 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """How many bytes of bodies the attempt holds."""
-        return len(self._body) + self._frame_bytes
+        """How many bytes the attempt holds: bodies, and what Python needs to hold them."""
+        return OVERHEAD_BYTES + min(len(self._request.body), REQUEST_BODY_BYTES_MAX) + self._frame_bytes
 
-    def sent(self, frames: Iterable[bytes], at: float) -> None:
+    def sent(self, frames: list[bytes], at: float) -> None:
         """Note *frames* that went out together, or as much of them as is kept."""
-        for data in frames:
-            kept = data[: ANSWER_BODY_BYTES_MAX - self._frame_bytes]
-            if kept:
-                self._frame_bytes += len(kept)
-                self._frames.append(Frame(at=at, data=kept))
+        size = sum(map(len, frames))
+        room = ANSWER_BODY_BYTES_MAX - self._frame_bytes
+        if size > room:
+            frames, size = _first_bytes(frames, room), room
+        if self._first_at is None and frames:
+            self._first_at = at
+        self._frame_bytes += size
+        self._sent.append((at, frames))
 
     def when_ended(self, call: Callable[[], None]) -> None:
         """Let *call* be called once, when the answer ends."""
         assert self.is_open
-        self._calls.append(call)
+        self._calls = (*self._calls, call)
 
     def peer_gone(self, at: float) -> None:
         """Note that the peer went away before the end."""
@@ -71,8 +84,18 @@ class Entry:
         """Note how the answer ended; the first word stands."""
         if self._ended is None:
             self._ended, self._ended_at = how, at
+            if self.tally is not None:
+                self._count(self.tally, how)
+            if self.keeper is not None:
+                self.keeper.ended(self)
             for call in self._calls:
                 call()
+            self._calls = ()
+
+    def _count(self, tally: Tally, how: Ended) -> None:
+        seconds = None if self._first_at is None else self._first_at - self._request.at
+        new = not self._request.reused
+        tally.count(self.status, how, self.faults, sent=self._frame_bytes, seconds=seconds, new=new)
 
     def attempt(self) -> Attempt:
         """Return the attempt as it stands."""
@@ -85,12 +108,13 @@ class Entry:
             reused=request.reused,
             method=request.method,
             path=request.path,
-            request_headers=self._headers,
-            request_body=self._body,
+            request_headers=request.head.redacted,
+            request_body=request.body[:REQUEST_BODY_BYTES_MAX],
             received_at=request.at,
             status=self.status,
             faults=self.faults,
-            frames=tuple(self._frames),
+            answer_headers=() if self.head is None else redact_headers(self.head.headers),
+            frames=tuple(Frame(at=at, data=data) for at, frames in self._sent for data in frames),
             ended_at=self._ended_at,
             ended=self._ended or Ended.COMPLETE,
             peer_gone_at=self._peer_gone_at,
@@ -104,7 +128,7 @@ class Journal:
         self._attempts_max = attempts_max
         self._bytes_max = bytes_max
         self._entries: OrderedDict[int, Entry] = OrderedDict()
-        self._open: dict[int, Entry] = {}
+        self._open = 0  # of the entries held, how many have not ended
         self._marked: dict[str, list[int]] = {}
         self._closed_bytes = 0  # of entries known to have ended
         self.last = 0  # the sequence number of the newest attempt; the first is 1
@@ -112,18 +136,27 @@ class Journal:
 
     def enter(self, entry: Entry) -> None:
         """Take *entry* in and give it the next sequence number."""
-        self._settle()
         self.last += 1
-        self._entries[self.last] = self._open[self.last] = entry
+        entry.sequence, entry.keeper = self.last, self
+        self._entries[self.last] = entry
+        self._open += 1
         if entry.marker is not None:
             self._marked.setdefault(entry.marker, []).append(self.last)
         while len(self._entries) > self._attempts_max or self._closed_bytes > self._bytes_max:
             sequence, oldest = self._entries.popitem(last=False)
-            if self._open.pop(sequence, None) is None:
+            if oldest.is_open:
+                self._open -= 1
+            else:
                 self._closed_bytes -= oldest.size
             if oldest.marker is not None:
                 self._unmark(oldest.marker, sequence)
             self.dropped += 1
+
+    def ended(self, entry: Entry) -> None:
+        """Take note that *entry*, which was entered, has ended."""
+        if entry.sequence in self._entries:
+            self._open -= 1
+            self._closed_bytes += entry.size
 
     def since(self, sequence: int = 0, *, marker: str | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield the entries after *sequence*, those of *marker* alone where one is given, with their numbers."""
@@ -140,20 +173,19 @@ class Journal:
             return self.open_count > 0
         return any(entry.is_open for _, entry in self.since(marker=marker))
 
-    def of(self, marker: str) -> tuple[Attempt, ...]:
+    def of(self, marker: str) -> Seen:
         """Return the attempts that bear *marker*."""
-        return tuple(entry.attempt() for _, entry in self.since(marker=marker))
+        return Seen(entry.attempt() for _, entry in self.since(marker=marker))
 
     @property
-    def attempts(self) -> tuple[Attempt, ...]:
+    def attempts(self) -> Seen:
         """All attempts held."""
-        return tuple(entry.attempt() for entry in self._entries.values())
+        return Seen(entry.attempt() for entry in self._entries.values())
 
     @property
     def open_count(self) -> int:
         """How many attempts have not ended."""
-        self._settle()
-        return len(self._open)
+        return self._open
 
     @property
     def dropped_to(self) -> int:
@@ -163,7 +195,7 @@ class Journal:
     def clear(self) -> None:
         """Forget all attempts; numbers go on, and those still open end unseen."""
         self._entries.clear()
-        self._open.clear()
+        self._open = 0
         self._marked.clear()
         self._closed_bytes = 0
         self.dropped = 0
@@ -174,8 +206,12 @@ class Journal:
         if not numbers:
             del self._marked[marker]
 
-    def _settle(self) -> None:
-        # The open ones are few (one a connection at most), so a look at each of them is cheap.
-        ended = [sequence for sequence, entry in self._open.items() if not entry.is_open]
-        for sequence in ended:
-            self._closed_bytes += self._open.pop(sequence).size
+
+def _first_bytes(frames: list[bytes], count: int) -> list[bytes]:
+    kept: list[bytes] = []
+    for frame in frames:
+        if count <= 0:
+            break
+        kept.append(frame[:count])
+        count -= len(frame)
+    return kept

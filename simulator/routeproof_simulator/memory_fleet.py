@@ -10,6 +10,7 @@ import trio
 from routeproof_simulator.door import stand_at_door
 from routeproof_simulator.fleet import Fleet
 from routeproof_simulator.network import MemoryNetwork, MemoryStream
+from routeproof_spec.errors import ConfigError
 
 PORT: Final = 80
 
@@ -22,7 +23,11 @@ def host_of(provider: str) -> str:
 async def serve_fleet_in_memory(
     fleet: Fleet, network: MemoryNetwork, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Serve every provider of *fleet* on *network* until cancelled."""
+    """Serve every provider of *fleet* on *network* until cancelled; raises `ConfigError` for one of TLS."""
+    for name, provider in fleet.providers.items():
+        if provider.tls:
+            wanted = "false: TLS is served on sockets alone"
+            raise ConfigError(file=f"provider '{name}'", key="tls", found="true", wanted=wanted)
     async with trio.open_nursery() as nursery:
         for provider in fleet.providers.values():
             host = host_of(provider.name)

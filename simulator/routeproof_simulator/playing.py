@@ -7,21 +7,37 @@ from typing import Final, TypeAlias, final
 
 import trio
 
-from routeproof_simulator.framing import LAST_CHUNK, chunk, head_bytes
+from routeproof_simulator.framing import CHUNK_END_BYTES, LAST_CHUNK, chunk, head_bytes
 from routeproof_simulator.journal import Entry
 from routeproof_simulator.received import Received
-from routeproof_simulator.script import Close, End, Head, Raw, Repeat, Script, Send, Turn, Wait, is_whole
+from routeproof_simulator.script import (
+    Close,
+    End,
+    Head,
+    Hold,
+    Pieces,
+    Pull,
+    Raw,
+    Repeat,
+    Script,
+    Send,
+    Turn,
+    Wait,
+    pieces,
+)
 from routeproof_simulator.turns import Turns
-from routeproof_spec.history import Ended, Headers, first_header
+from routeproof_spec.history import Ended, Headers
 
 SEND_BYTES_MAX: Final = 256 * 2**10  # joined into one send
+
+_TIMED: Final = (Wait, Turn, Pieces, Repeat, Pull)
 
 Reset: TypeAlias = Callable[[trio.abc.HalfCloseableStream], Awaitable[None]]
 
 
 def takes_time(script: Script) -> bool:
     """Whether playing *script* may have to wait for anything but the network."""
-    return any(isinstance(op, Wait | Turn | Repeat) for op in script)
+    return any(isinstance(op, _TIMED) for op in script)
 
 
 @final
@@ -46,94 +62,173 @@ class Player:
         self._now = now
         self._reset = reset
         self._turns = turns
-        self._out = bytearray()
+        self._out: list[bytes] = []
+        self._out_bytes = 0  # of frames; heads do not count
         self._frames: list[bytes] = []
+        self._due: float | None = None  # when what comes next is due, on trio's clock; None: now
+        self._held = 0  # bytes of `_out` that stay back when the rest leaves
         self._is_chunked = False
         self._is_bodiless = False
         self._until_close = False
         self._has_ended = False  # the body is complete
 
-    async def play(self, script: Script, *, ended: Ended = Ended.COMPLETE) -> None:
-        """Play *script*; the entry ends as *ended* where the script does not end it otherwise."""
-        for op in script:
-            match op:
-                case Send(data=data):
-                    self._frame(data)
-                    if len(self._out) > SEND_BYTES_MAX:
-                        await self._flush()
-                case Head():
+    def put(self, script: Script, at: int = 0) -> int:
+        """Put the operations of *script* from *at* on into bytes; return the index of the first that needs more.
+
+        This is all there is to do for most answers, and it awaits nothing.
+        """
+        while at < len(script) and self._out_bytes <= SEND_BYTES_MAX:
+            match script[at]:
+                case Send():
+                    at = self._put_frames(script, at)
+                    continue
+                case Head() as op:
                     self._head(op)
                 case Raw(data=data, body=body):
-                    self._out += data
+                    self._out.append(data)
                     self._frames += [body] if body else []
                 case End():
                     self._end()
+                case Hold(bytes=count):
+                    self._held = count
                 case Close(how="next"):
                     self.closes_at_next = True
-                case Close(how=how):
+                case _:
+                    break
+            at += 1
+        return at
+
+    def _put_frames(self, script: Script, at: int) -> int:
+        """Put the frames of *script* from *at* on; return the index of what follows them, or of the first too many."""
+        out, frames, is_chunked = self._out, self._frames, self._is_chunked
+        size = self._out_bytes
+        for index in range(at, len(script)):
+            op = script[index]
+            if type(op) is not Send or size > SEND_BYTES_MAX:
+                break
+            data = op.data
+            if data and not self._is_bodiless:  # a chunk of no bytes would end the body
+                out.append(chunk(data) if is_chunked else data)
+                frames.append(data)
+                size += len(data)
+        else:
+            index = len(script)
+        self._out_bytes = size
+        return index
+
+    async def play(self, script: Script, at: int = 0, *, ended: Ended = Ended.COMPLETE) -> None:
+        """Play *script* from *at* on; the entry ends as *ended* where the script does not end it otherwise."""
+        while at < len(script) and (at := self.put(script, at)) < len(script):
+            match script[at]:
+                case Wait() | Turn() | Repeat() | Pull() as op:
+                    await self._flush()
+                    if self._has_ended:  # what follows befalls the connection alone
+                        self._entry.end(Ended.COMPLETE, self._now())
+                    await self._pass(op)
+                    at += 1
+                case Pieces(bytes=size, seconds=seconds):
+                    await self._flush_in_pieces(size, seconds)
+                    at += 1
+                case Close(how="fin" | "rst" as how):
                     await self._flush()
                     await self._close(how)
                     return
-                case _:
+                case _:  # much has been put
                     await self._flush()
-                    await self._pass(op)
         self._end()
         await self._flush()
         self.keeps_alive = self._request.keep_alive and not self._until_close and ended is Ended.COMPLETE
         self._entry.end(ended, self._now())
 
-    async def _pass(self, op: Wait | Turn | Repeat) -> None:
+    async def _pass(self, op: Wait | Turn | Repeat | Pull) -> None:
         """Let the time of *op* pass."""
         match op:
             case Wait(seconds=seconds):
-                await trio.sleep(seconds)
+                # From when it was due and not from now: a long stream that is paced does not fall behind its pace.
+                due = self._due if self._due is not None else trio.current_time()
+                self._due = due + seconds
+                await trio.sleep_until(self._due)
+                return
             case Turn(slots=slots):
                 assert self._turns is not None
                 await self._turns.take(slots, self._entry)
             case Repeat(data=data, seconds=seconds):
+                frame = (Send(data),)
                 while True:  # until the peer leaves, or the longest that any answer may take has passed
-                    self._frame(data)
+                    self.put(frame)
                     await self._flush()
                     await trio.sleep(seconds)
+            case Pull(source=source):
+                while data := await source():
+                    self.put((Send(data),))
+                    await self._flush()
+        self._due = None
 
     def _head(self, head: Head) -> None:
-        request = self._request
-        is_old = head.version == "1.0"
-        is_bodiless = request.method == "HEAD" or head.status in (204, 304)
-        until_close = is_old or (not is_whole(head) and request.is_http_10)
-        self._is_chunked = not is_whole(head) and not until_close and not is_bodiless
-        more: Headers = (("transfer-encoding", "chunked"),) if self._is_chunked else ()
-        if first_header(head.headers, "connection") is None:
-            more += self._connection(until_close)
-        self._entry.status = head.status
-        self._is_bodiless = is_bodiless
+        asked = self._request.head
+        is_whole, says_connection = _said(head)
+        until_close = head.version == "1.0" or (asked.is_http_10 and not is_whole)
         self._until_close = until_close
-        self._out += head_bytes(head, more)
+        self._is_bodiless = asked.method == "HEAD" or head.status in (204, 304)
+        self._is_chunked = not (is_whole or until_close or self._is_bodiless)
+        more: Headers = _CHUNKED if self._is_chunked else ()
+        if not says_connection and (until_close or asked.is_http_10 or not asked.keep_alive):
+            more += self._connection(until_close)
+        self._entry.head = head
+        self._out.append(head_bytes(head, more))
 
     def _connection(self, until_close: bool) -> Headers:
         if until_close or not self._request.keep_alive:
             return (("connection", "close"),)
         return (("connection", "keep-alive"),) if self._request.is_http_10 else ()
 
-    def _frame(self, data: bytes) -> None:
-        if self._is_bodiless or not data:
-            return  # a chunk of no bytes would end the body
-        self._out += chunk(data) if self._is_chunked else data
-        self._frames.append(data)
-
     def _end(self) -> None:
         if self._is_chunked and not self._has_ended:
-            self._out += LAST_CHUNK
+            self._out.append(LAST_CHUNK)
         self._has_ended = True
 
     async def _flush(self) -> None:
+        if self._held:
+            await self._flush_but(self._held)
+            return
         if not self._out:
             return
+        data, frames = self._taken()
         # The time before the send: no client can have received a frame earlier than its journal says.
-        at, data, frames = self._now(), bytes(self._out), self._frames
-        self._out, self._frames = bytearray(), []
+        at = self._now()
         await self._stream.send_all(data)
         self._entry.sent(frames, at)
+
+    async def _flush_but(self, held: int) -> None:
+        """Send all but the last *held* bytes."""
+        data, frames = self._taken()
+        at, end = self._now(), len(data) - held
+        self._held = 0
+        if end <= 0:
+            self._out, self._frames = [data], frames
+            return
+        if frames:
+            last = frames.pop()
+            stays = max(0, held - CHUNK_END_BYTES * self._is_chunked)
+            frames.append(last[: len(last) - stays])
+            self._frames = [last[len(last) - stays :]]
+        self._out = [data[end:]]
+        await self._stream.send_all(data[:end])
+        self._entry.sent(frames, at)
+
+    async def _flush_in_pieces(self, size: int, seconds: float) -> None:
+        data, frames = self._taken()
+        at = self._now()
+        for piece in pieces(data, size):
+            await self._stream.send_all(piece)
+            await trio.sleep(seconds)
+        self._entry.sent(frames, at)
+
+    def _taken(self) -> tuple[bytes, list[bytes]]:
+        """Return what has been put and not left, all of it, and the frames in it."""
+        data, frames = b"".join(self._out), self._frames
+        self._out, self._frames, self._out_bytes = [], [], 0
+        return data, frames
 
     async def _close(self, how: str) -> None:
         if how == "rst":
@@ -142,3 +237,17 @@ class Player:
         else:
             self._entry.end(Ended.COMPLETE if self._has_ended else Ended.CUT, self._now())
             await self._stream.aclose()
+
+
+_CHUNKED: Final[Headers] = (("transfer-encoding", "chunked"),)
+
+
+def _said(head: Head) -> tuple[bool, bool]:
+    """Return whether *head* says how long the body is, and whether it says what becomes of the connection."""
+    is_whole = says_connection = False
+    for name, _ in head.headers:
+        if name == "content-length":
+            is_whole = True
+        elif name == "connection":
+            says_connection = True
+    return is_whole, says_connection

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
-from typing import Any, Protocol, final
+from typing import Any, Final, Protocol, final
+
+from msgspec import Struct
 
 from routeproof_simulator.algebra import Behaviour, Situation, ok, rewrite
 from routeproof_simulator.dialects import DIALECTS, Call, Persona
 from routeproof_simulator.journal import Entry, Journal
 from routeproof_simulator.received import Received
+from routeproof_simulator.replay import Replay
 from routeproof_simulator.script import Script
+from routeproof_simulator.tally import Tally
 from routeproof_simulator.turns import Turns
-from routeproof_spec.marker import find_marker
+from routeproof_spec.errors import ConfigError
 
 MARKERS_MAX = 100_000  # whose attempts are counted; the longest unseen is forgotten first
 
@@ -26,6 +29,21 @@ class Door(StrEnum):
     OPEN = "open"
     REFUSED = "refused"  # the port is kept, and connections to it are refused
     SILENT = "silent"  # connections are accepted, and nothing is ever read
+    RESET = "reset"  # connections are reset as soon as they are accepted
+    TLS_EXPIRED = "tls_expired"  # the certificate's time is over
+    TLS_WRONG_NAME = "tls_wrong_name"  # the certificate is another host's
+    TLS_ABORT = "tls_abort"  # the connection is closed in the middle of the handshake
+
+
+TLS_DOORS: Final = frozenset({Door.TLS_EXPIRED, Door.TLS_WRONG_NAME, Door.TLS_ABORT})
+
+
+def check_door(door: Door, *, tls: bool, file: str, key: str) -> None:
+    """Raise `ConfigError` for a *door* that a provider without *tls* cannot have."""
+    if door in TLS_DOORS and not tls:
+        plain = ", ".join(each for each in Door if each not in TLS_DOORS)
+        wanted = f"one of {plain}: the provider is not served over TLS (tls = true)"
+        raise ConfigError(file=file, key=key, found=repr(door.value), wanted=wanted)
 
 
 class Doorkeeper(Protocol):
@@ -40,8 +58,7 @@ class Doorkeeper(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What the wire is to play, and where it notes what happens."""
 
     script: Script | Callable[[], Awaitable[Script]]  # the latter where the answer has to wait for what it reports
@@ -62,22 +79,27 @@ class Provider:
         wall: Callable[[], float],
         behaviour: Behaviour = ok,
         door: Door = Door.OPEN,
+        tls: bool = False,
         dialect: str = "openai",
     ) -> None:
+        check_door(door, tls=tls, file=f"provider '{persona.name}'", key="door")
         self.persona = persona
+        self.tls = tls  # whether it is served over TLS
         self.doorkeeper: Doorkeeper | None = None  # set by whoever stands at the door
+        self.replay: Replay | None = None  # set by the fleet: what it answers, in place of what its dialect would say
         self._door = door
         self._configured = self._behaviour = behaviour
         self._configured_door = door
         self._reverts_at: float | None = None
+        self._door_reverts_at: float | None = None
+        self.tally = Tally()
+        self.dialect = dialect  # its name
         self._dialect = DIALECTS[dialect]
         self._journal = journal
         self._now = now
         self._wall = wall
-        self._seen = _Counter()  # of all time: the index of an attempt, and its chance
-        self._since_set = _Counter()  # what `first` counts
+        self._seen = _Counter()  # of all time: the index of an attempt, and its chance; since set: what `first` counts
         self._memory: dict[object, Any] = {}  # what behaviours keep
-        self._running = 0  # attempts that have not ended
         self._turns = Turns()
 
     @property
@@ -88,10 +110,29 @@ class Provider:
     @property
     def door(self) -> Door:
         """What happens before HTTP at this moment."""
+        if self._door_reverts_at is not None and self._now() >= self._door_reverts_at:
+            self.set_door(self._configured_door)
         return self._door
 
-    def set_door(self, door: Door) -> None:
-        """Let the door be *door* from now on; another door than before ends every connection."""
+    @property
+    def configured_door(self) -> Door:
+        """What happens before HTTP when nothing else is said."""
+        return self._configured_door
+
+    @property
+    def door_reverts_at(self) -> float | None:
+        """When the door is as configured again, in seconds; whoever set it so looks at the door at that time."""
+        return self._door_reverts_at
+
+    def set_door(self, door: Door, *, ttl: float | None = None) -> None:
+        """Let the door be *door* from now on; another door than before ends every connection.
+
+        After *ttl* seconds it is as configured again, once somebody looks at it.
+
+        Raises `ConfigError` for a door of TLS where the provider is not served over TLS.
+        """
+        check_door(door, tls=self.tls, file=f"provider '{self.name}'", key="door")
+        self._door_reverts_at = None if ttl is None else self._now() + ttl
         if door is not self._door:
             self._door = door
             if self.doorkeeper is not None:
@@ -114,11 +155,16 @@ class Provider:
             self.set_behaviour(self._configured)
         return self._behaviour
 
+    @property
+    def reverts_at(self) -> float | None:
+        """When the behaviour is as configured again, in seconds."""
+        return self._reverts_at
+
     def set_behaviour(self, behaviour: Behaviour, *, ttl: float | None = None) -> None:
         """Behave so from now on; after *ttl* seconds as configured again. What is being sent goes on as it began."""
         self._behaviour = behaviour
         self._reverts_at = None if ttl is None else self._now() + ttl
-        self._since_set = _Counter()
+        self._seen.begin()
         self._memory = {}
 
     def heal(self) -> None:
@@ -126,41 +172,49 @@ class Provider:
         self.set_behaviour(self._configured)
         self.set_door(self._configured_door)
 
+    def forget(self) -> None:
+        """Count attempts from the first again, so that what comes next is answered as by a fresh provider."""
+        self._seen = _Counter()
+        self._memory = {}
+
     def respond(self, request: Received) -> Reply:
         """Return the answer to *request*, entered in the journal."""
-        marker = find_marker(request.headers, request.body)
-        index = self._seen.next(marker)
+        marker = request.marker
+        index, since_set = self._seen.next(marker)
         behaviour = self.behaviour
-        created = int(self._wall())
-        call = Call(request=request, marker=marker or "", attempt=index, created=created)
         entry = Entry(self.name, request, marker=marker, index=index)
         self._journal.enter(entry)
-        self._running += 1
-        entry.when_ended(self._one_less)
-        answer = self._dialect.answer(call, self.persona)
+        self.tally.running += 1
+        entry.tally = self.tally
+        call = Call(request=request, marker=marker or "", attempt=index, created=int(self._wall()))
+        if self.replay is None:
+            answer = self._dialect.answer(call, self.persona)
+        else:
+            answer = self.replay.answer(call, self._dialect, self._memory)
+        if behaviour is ok:
+            return Reply(answer.script, entry, self._turns)
         situation = Situation(
-            attempt=self._since_set.next(marker),
+            attempt=since_set,
             tokens=answer.tokens,
-            voice=self._dialect,
-            draw=_Draws(f"{self.persona.seed}/{self.name}/{marker or ''}/{index}"),
+            voice=answer.voice or self._dialect,
+            draw=_Draws(f"{self.persona.seed}/{self.name}/{call.marker}/{index}"),
             prompt_tokens=answer.prompt_tokens,
             path=request.path,
-            running=self._running,
+            running=self.tally.running,
             now=self._now(),
-            created=created,
+            created=call.created,
             memory=self._memory,
         )
         script, entry.faults = rewrite(behaviour, answer.script, situation)
         return Reply(script, entry, self._turns)
 
-    def _one_less(self) -> None:
-        self._running -= 1
-
     def refuse(self, received: Received, status: int, message: str) -> Reply:
         """Return the answer to bytes that are no request, entered in the journal as broken."""
-        marker = find_marker(received.headers, b"")
-        entry = Entry(self.name, received, marker=marker, index=self._seen.next(marker))
+        marker = received.head.marker
+        entry = Entry(self.name, received, marker=marker, index=self._seen.next(marker)[0])
         self._journal.enter(entry)
+        self.tally.running += 1
+        entry.tally = self.tally
         return Reply(self._dialect.refuse(status, message, created=int(self._wall())), entry)
 
 
@@ -168,14 +222,22 @@ class _Counter:
     """How often each marker was seen, within a bound; requests without one count as one series."""
 
     def __init__(self) -> None:
-        self._counts: OrderedDict[str | None, int] = OrderedDict()
+        self._counts: OrderedDict[str | None, tuple[int, int, int]] = OrderedDict()  # in all, since, and since when
+        self._beginning = 0  # how often `begin` was called
 
-    def next(self, marker: str | None) -> int:
-        count = self._counts.pop(marker, 0)
-        self._counts[marker] = count + 1
+    def begin(self) -> None:
+        """Count from the first again beside the count of all time."""
+        self._beginning += 1
+
+    def next(self, marker: str | None) -> tuple[int, int]:
+        """Return how often *marker* was seen before: in all, and since `begin`."""
+        count, since, beginning = self._counts.pop(marker, (0, 0, 0))
+        if beginning != self._beginning:
+            since = 0
+        self._counts[marker] = (count + 1, since + 1, self._beginning)
         if len(self._counts) > MARKERS_MAX:
             self._counts.popitem(last=False)
-        return count
+        return count, since
 
 
 class _Draws:

@@ -117,7 +117,7 @@ class _Taken:
             raise LocalProtocolError(f"{request.method} {request.url} cannot be sent: {error}") from error
         except httpx2.TransportError as error:
             if not self.left:
-                self.ended, self.detail = _ending(error), str(error) or type(error).__name__
+                self.ended, self.detail = ending_of(error), str(error) or type(error).__name__
 
     @property
     def left(self) -> bool:
@@ -139,7 +139,8 @@ class _Taken:
         self.bound.cancel()
 
 
-def _ending(error: httpx2.TransportError) -> Ended:
+def ending_of(error: httpx2.TransportError) -> Ended:
+    """Return how a transfer ended that raised *error*."""
     match error:
         case httpx2.TimeoutException():
             return Ended.TIMED_OUT

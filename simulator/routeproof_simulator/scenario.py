@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from routeproof_simulator import spelling
-from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.fleet import FleetConfig, check_fleet
 from routeproof_simulator.invariants import INVARIANTS, Declared
-from routeproof_simulator.provider import Door
 from routeproof_simulator.reached import STATES
+from routeproof_simulator.schedule import Fault, Schedule, schedule_of
+from routeproof_simulator.traces import read_trace
 from routeproof_spec.config import read_toml
 from routeproof_spec.contract import load_contract
 from routeproof_spec.errors import ConfigError
 
 REQUESTS_MAX: Final = 200_000  # of one run: a history is held in memory
+PROMPT_TOKENS_MAX: Final = 100_000  # of one request
 
 Seconds: TypeAlias = Annotated[float, Meta(ge=0)]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
+PromptTokens: TypeAlias = Annotated[int, Meta(ge=1, le=PROMPT_TOKENS_MAX)]
 Positive: TypeAlias = Annotated[float, Meta(gt=0)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 
@@ -35,7 +36,9 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     stream: bool = False
     fallback: tuple[str, ...] | None = None  # None: the header is not sent
     strategy: str | None = None
-    tokens: tuple[Count, Count] = (8, 40)  # drawn evenly: `max_tokens`
+    tokens: tuple[Count, Count] = (8, 40)  # `max_tokens`; an answer has no more than its provider's `tokens`
+    prompt: tuple[PromptTokens, PromptTokens] | None = None  # tokens asked with; None: a short question
+    lengths: Literal["even", "zipf"] = "even"  # how both are drawn: zipf, twice as many are half as often
     within: Positive = 120.0  #: seconds the client waits
     leave_share: Share = 0.0  # of these requests are left by their client
     leave_after: tuple[Seconds, Seconds] = (0.0, 2.0)  #: seconds, drawn evenly
@@ -44,25 +47,12 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who asks what and when."""
 
-    rate: Positive  # requests a second
+    rate: Positive | None = None  # requests a second
+    trace: str | None = None  # or who asked when by a CSV file (`traces`), a path relative to the scenario's file
+    speed: Positive = 1.0  # of the trace: 2.0 is twice as fast
     mix: Annotated[tuple[Mix, ...], Meta(min_length=1)]
     arrivals: Literal["gamma", "constant"] = "gamma"
     shape: Positive = 0.5  # of the gamma distribution: below 1 it comes in bursts, 1 is Poisson
-
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What goes wrong at one provider, from when and for how long."""
-
-    at: Seconds
-    lasts: Positive = msgspec.field(name="for")  #: seconds
-    provider: str
-    behaviour: list[dict[str, Any]] | None = None
-    door: Door | None = None
-
-    @property
-    def until(self) -> float:
-        """When it heals, in seconds."""
-        return self.at + self.lasts
 
 
 class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +73,13 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     key: str
 
 
+class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What goes wrong, for providers that somebody else's load asks."""
+
+    fault: tuple[Fault, ...]
+    seed: int = 1
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -97,6 +94,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int = 1
     fault: tuple[Fault, ...] = ()
     expect: Expect = Expect()
+
+    def schedule(self) -> Schedule:
+        """Return what goes wrong, and when."""
+        return schedule_of(self.fault, file=self.title, providers=[each.name for each in self.fleet.providers])
 
     def declared(self) -> Declared:
         """Return by what a history of this scenario is judged."""
@@ -114,44 +115,39 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def load_scenario(path: Path) -> Scenario:
     """Return the scenario in the file at *path*; raise `ConfigError` where anything in it is wrong."""
-    return checked(read_toml(path, Scenario), file=str(path))
+    scenario = checked(read_toml(path, Scenario), file=str(path))
+    if scenario.load.trace is not None:
+        read_trace(path.parent / scenario.load.trace)
+    return scenario
 
 
-def behaviour_of(fault: Fault, *, file: str = "", key: str = "fault") -> Behaviour:
-    """Return what the provider of *fault* does meanwhile."""
-    return spelling.decode(fault.behaviour or [], file=file, key=f"{key}.behaviour")
+def load_schedule(path: Path, *, providers: Collection[str]) -> tuple[Schedule, int]:
+    """Return what goes wrong at *providers* by the file at *path*, and the seed; raise `ConfigError`.
+
+    The file is a scenario, or holds no more than `[[fault]]` and `seed`.
+    """
+    told = load_scenario(path) if "fleet" in read_toml(path, dict[str, Any]) else read_toml(path, Faults)
+    return schedule_of(told.fault, file=str(path), providers=providers), told.seed
 
 
 def checked(scenario: Scenario, *, file: str) -> Scenario:
     """Return *scenario*, or raise `ConfigError` for what the types alone do not show."""
     check_fleet(scenario.fleet, file=file)
     providers = [each.name for each in scenario.fleet.providers]
-    for index, fault in enumerate(scenario.fault):
-        key = f"fault[{index}]"
-        _one_of(fault.provider, providers, file=file, key=f"{key}.provider")
-        if (fault.behaviour is None) == (fault.door is None):
-            found = "neither" if fault.door is None else "both"
-            raise ConfigError(file=file, key=key, found=found, wanted="either behaviour or door")
-        behaviour_of(fault, file=file, key=key)
-        if fault.until > scenario.duration:
-            wanted = f"a fault that heals before the load ends, at {scenario.duration:g} s"
-            raise ConfigError(file=file, key=f"{key}.for", found=f"an end at {fault.until:g} s", wanted=wanted)
-    _check_overlap(scenario, file)
+    schedule = schedule_of(scenario.fault, file=file, providers=providers, duration=scenario.duration)
+    schedule.check_doors((), file=file)  # the simulated network has no TLS
     _check_names(scenario, providers, file)
-    if scenario.load.rate * scenario.duration > REQUESTS_MAX:
-        found = f"about {scenario.load.rate * scenario.duration:.0f} requests"
-        raise ConfigError(file=file, key="load.rate", found=found, wanted=f"at most {REQUESTS_MAX} in one run")
+    _check_load(scenario.load, scenario.duration, file)
     return scenario
 
 
-def _check_overlap(scenario: Scenario, file: str) -> None:
-    ordered = sorted(enumerate(scenario.fault), key=lambda each: (each[1].provider, each[1].at))
-    for (_, before), (index, after) in pairwise(ordered):
-        if before.provider == after.provider and before.until > after.at:
-            wanted = (
-                f"at {before.until:g} s or later: the fault before it lasts so long, and one provider has one at a time"
-            )
-            raise ConfigError(file=file, key=f"fault[{index}].at", found=f"{after.at:g}", wanted=wanted)
+def _check_load(load: Load, duration: float, file: str) -> None:
+    if (load.rate is None) == (load.trace is None):
+        found = "neither" if load.rate is None else "both"
+        raise ConfigError(file=file, key="load", found=found, wanted="either rate or trace")
+    if load.rate is not None and load.rate * duration > REQUESTS_MAX:
+        found = f"about {load.rate * duration:.0f} requests"
+        raise ConfigError(file=file, key="load.rate", found=found, wanted=f"at most {REQUESTS_MAX} in one run")
 
 
 def _check_names(scenario: Scenario, providers: list[str], file: str) -> None:
@@ -163,7 +159,8 @@ def _check_names(scenario: Scenario, providers: list[str], file: str) -> None:
             _one_of(model, list(scenario.serves), file=file, key=f"load.mix[{index}]")
         if mix.strategy is not None:
             _one_of(mix.strategy, list(load_contract().strategies), file=file, key=f"load.mix[{index}].strategy")
-        for name, (low, high) in (("tokens", mix.tokens), ("leave_after", mix.leave_after)):
+        ranges = {"tokens": mix.tokens, "prompt": mix.prompt or (1, 1), "leave_after": mix.leave_after}
+        for name, (low, high) in ranges.items():
             if low > high:
                 key = f"load.mix[{index}].{name}"
                 raise ConfigError(file=file, key=key, found=f"[{low:g}, {high:g}]", wanted="the smaller number first")

@@ -12,7 +12,7 @@ Rule 6. `Raw` is on the wire as it stands, outside every frame: what no honest s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -74,11 +74,30 @@ class Turn(Struct, frozen=True):
     slots: int
 
 
+class Hold(Struct, frozen=True):
+    """The last *bytes* of what has not left yet stay back until the next operation has passed; a `Close` drops them."""
+
+    bytes: int
+
+
+class Pieces(Struct, frozen=True):
+    """What has not left yet leaves *bytes* at a time, every *seconds*, however it is framed."""
+
+    bytes: int
+    seconds: float
+
+
 class Repeat(Struct, frozen=True):
     """The frame goes out again and again, every *seconds*, until the peer leaves."""
 
     data: bytes
     seconds: float
+
+
+class Pull(Struct, frozen=True):
+    """Frames come from *source* as it makes them, until it returns no bytes, or the peer leaves."""
+
+    source: Callable[[], Awaitable[bytes]]
 
 
 class End(Struct, frozen=True):
@@ -91,12 +110,14 @@ class Close(Struct, frozen=True):
     how: Literal["fin", "rst", "next"]
 
 
-Op: TypeAlias = Head | Send | Raw | Wait | Turn | Repeat | End | Close
+Op: TypeAlias = Head | Send | Raw | Wait | Turn | Hold | Pieces | Repeat | Pull | End | Close
 Script: TypeAlias = tuple[Op, ...]
 
 FOREVER = Wait(math.inf)
 
-Place: TypeAlias = Literal["headers", "body", "role", "content", "finish", "usage", "done", "character_end"]
+Place: TypeAlias = Literal[
+    "headers", "headers_end", "body", "role", "content", "finish", "usage", "done", "character_end", "chunk_end"
+]
 
 
 def whole(status: int, headers: Headers, body: bytes) -> Script:
@@ -162,8 +183,15 @@ def after_frames(script: Script, frames: int) -> int | None:
 
 def split_before(script: Script, place: Place) -> tuple[Script, Script] | None:
     """Return *script* parted where *place* is due, or None where it has no such place."""
-    if place == "character_end":
-        return _split_in_character(script)
+    match place:
+        case "character_end":
+            return _split_in_character(script)
+        case "headers_end":
+            return _split_in_headers(script)
+        case "chunk_end":
+            return _split_in_chunk(script)
+        case _:
+            pass
     for index, op in enumerate(script):
         match op:
             case Head():
@@ -203,6 +231,25 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
 
 def _head_index(script: Script) -> int | None:
     return next((index for index, op in enumerate(script) if isinstance(op, Head)), None)
+
+
+def _split_in_headers(script: Script) -> tuple[Script, Script] | None:
+    at = _head_index(script)
+    if at is None:
+        return None
+    head = script[at]
+    assert isinstance(head, Head)
+    half = sum(len(name) + len(value) + 4 for name, value in head.headers) // 2
+    return (*script[: at + 1], Hold(half)), script[at + 1 :]
+
+
+def _split_in_chunk(script: Script) -> tuple[Script, Script] | None:
+    if not is_stream(script):
+        return None
+    for index, op in enumerate(script):
+        if isinstance(op, Send) and op.kind is Kind.CONTENT:
+            return (*script[: index + 1], Hold(len(op.data) // 2)), script[index + 1 :]
+    return None
 
 
 def _split_in_character(script: Script) -> tuple[Script, Script] | None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields
-from functools import cache
-from typing import Any, TypeAlias, get_type_hints
+from dataclasses import MISSING, fields
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -18,16 +17,16 @@ from routeproof_simulator import faults
 from routeproof_simulator.algebra import (
     BY_NAME,
     Behaviour,
-    OutOfRangeError,
     attributes,
     compose,
     normal,
     parts,
 )
-from routeproof_spec.config import one_of
+from routeproof_simulator.catalogue import describe
+from routeproof_simulator.ranges import OutOfRangeError, hints_of, rules_of
 from routeproof_spec.errors import ConfigError
 
-__all__ = ["Spelled", "decode", "encode", "names"]
+__all__ = ["Spelled", "decode", "describe", "encode", "names"]
 
 Spelled: TypeAlias = list[dict[str, dict[str, Any]]]
 
@@ -87,20 +86,20 @@ def _named_table(tree: object, file: str, key: str) -> tuple[str, dict[str, Any]
 
 
 def _built(kind: type[Behaviour], table: Mapping[str, Any], *, file: str, key: str, depth: int) -> Behaviour:
-    wanted = _attributes_of(kind)
+    wanted = hints_of(kind)
     for name in table:
         if name not in wanted:
             raise ConfigError(file=file, key=f"{key}.{name}", found="an unknown key", wanted=_nearest(name, wanted))
     values: dict[str, Any] = {}
-    for name, (field, hint) in wanted.items():
-        place = f"{key}.{name}"
+    for field in fields(kind):
+        name, place = field.name, f"{key}.{field.name}"
         if name not in table:
             if field.default is MISSING:
                 raise ConfigError(file=file, key=place, found="nothing", wanted="this key, which is required")
-        elif hint is Behaviour:
+        elif wanted[name] is Behaviour:
             values[name] = decode(table[name], file=file, key=place, depth=depth + 1)
         else:
-            values[name] = _converted(table[name], hint, file, place)
+            values[name] = _converted(table[name], wanted[name], file, place)
     try:
         return normal(kind(**values))
     except OutOfRangeError as error:
@@ -113,15 +112,10 @@ def _converted(value: object, hint: Any, file: str, key: str) -> object:
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
-        is_enum = str(error).startswith("Invalid enum value")
-        wanted = one_of(hint) if is_enum else str(error).removeprefix("Expected ").split(", got")[0]
+        choices = [", ".join(map(repr, rule)) for rule in rules_of(hint) if isinstance(rule, tuple)]
+        expected = str(error).removeprefix("Expected ").split(", got")[0].replace(" | null", "")
+        wanted = f"one of {choices[0]}" if choices else expected
         raise ConfigError(file=file, key=key, found=_short(value), wanted=wanted) from None
-
-
-@cache
-def _attributes_of(kind: type[Behaviour]) -> dict[str, tuple[Field[Any], Any]]:
-    hints = get_type_hints(kind)
-    return {field.name: (field, hints[field.name]) for field in fields(kind)}
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

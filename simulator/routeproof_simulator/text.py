@@ -10,6 +10,7 @@ import hashlib
 import math
 import re
 import struct
+from operator import itemgetter
 from typing import Final
 
 _WORDS: Final = tuple(
@@ -21,7 +22,7 @@ _WORDS: Final = tuple(
     beacon harvest pebble willow tunnel kettle magnet prairie walnut
     """.split()  # noqa: SIM905 - sixty words in quotes and commas would not be read
 )
-_ACCENTED: Final = ("é", "漢", "🚀")
+_ACCENTED: Final = (" é", " 漢", " 🚀")
 _TOKEN_OF_BYTE: Final = tuple(f" {_WORDS[byte % len(_WORDS)]}" for byte in range(256))
 
 
@@ -29,8 +30,8 @@ def tokens(provider: str, count: int, *seeds: str) -> tuple[str, ...]:
     """Return *count* tokens whose joint text names *provider*; the same for the same *seeds*."""
     assert count >= 1
     # The first four stand fast: every text, however short a test makes it, holds a name and wide characters.
-    fixed = (f"{provider}:", *(f" {each}" for each in _ACCENTED))
-    return (*fixed, *map(_TOKEN_OF_BYTE.__getitem__, digest(count, provider, *seeds)))[:count]
+    fixed = (f"{provider}:", *_ACCENTED)
+    return (fixed + itemgetter(*digest(max(count, 2), provider, *seeds))(_TOKEN_OF_BYTE))[:count]
 
 
 def split_into_tokens(text: str) -> tuple[str, ...]:

@@ -12,7 +12,10 @@ from routeproof_simulator.journal import Entry
 
 @final
 class Turns:
-    """The turns of one provider; an entry gives its turn back when it ends."""
+    """The turns of one provider; an entry gives its turn back when it ends.
+
+    As many wait as connections do: one at most on each.
+    """
 
     def __init__(self) -> None:
         self._taken = 0
@@ -20,24 +23,20 @@ class Turns:
 
     async def take(self, slots: int, entry: Entry) -> None:
         """Wait until fewer than *slots* turns are taken, after all who came before; then take one for *entry*."""
-        if self._waiting or self._taken >= slots:
-            mine = (slots, trio.Event())
-            self._waiting.append(mine)
-            try:
-                await mine[1].wait()
-            except BaseException:
-                self._given_up(mine)
-                raise
-        else:
-            self._taken += 1
-        entry.when_ended(self._back)
-
-    def _given_up(self, mine: tuple[int, trio.Event]) -> None:
-        if mine[1].is_set():  # cancelled in the very moment in which its turn came
-            self._back()
-        else:
-            self._waiting.remove(mine)
-            self._pass_on()
+        mine = (slots, trio.Event())
+        self._waiting.append(mine)
+        self._pass_on()
+        try:
+            await mine[1].wait()
+        finally:
+            # The turn may have come in the very moment in which the wait was cancelled, or the peer felt to be gone.
+            if not mine[1].is_set():
+                self._waiting.remove(mine)
+                self._pass_on()
+            elif entry.is_open:
+                entry.when_ended(self._back)
+            else:
+                self._back()
 
     def _back(self) -> None:
         self._taken -= 1

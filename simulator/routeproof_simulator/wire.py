@@ -23,10 +23,12 @@ from routeproof_spec.history import Ended
 
 RECEIVE_BYTES: Final = 64 * 2**10
 PIPELINED_MAX: Final = 64  # requests read ahead; beyond it, reading waits
+READ_AHEAD_BYTES_MAX: Final = 2**20  # while one answer is played
 
 IDLE_SECONDS_MAX: Final = 120.0  # between requests; longer than the pools of the usual clients keep a connection
 REQUEST_SECONDS_MAX: Final = 60.0  # from a request's first byte to its last
 PLAY_SECONDS_MAX: Final = 3600.0  # of one answer, so that a stall ends some day
+EARLY_SECONDS_MAX: Final = 1.0  # by which the first two of these may come early
 LINGER_SECONDS_MAX: Final = 1.0  # after a refusal: what the peer still sends is read, else a reset destroys the answer
 LINGER_BYTES_MAX: Final = 16 * 2**20
 
@@ -117,15 +119,18 @@ class _Connection:
     async def _answer(self, request: Received) -> bool:
         """Play the answer to *request*; return whether the connection can take another."""
         self._awaits_request = False
-        self._allow(PLAY_SECONDS_MAX)
         reply = self._responder.respond(request)
-        script = await _known(reply.script)
+        if callable(script := reply.script):
+            self._allow(PLAY_SECONDS_MAX)
+            script = await script()
         player = Player(self._stream, request, reply.entry, now=self._now, reset=self._reset, turns=reply.turns)
         try:
-            if takes_time(script):
-                await self._play_watched(player, script, reply.entry)
+            at = player.put(script)
+            if at < len(script) and takes_time(script[at:]):
+                self._allow(PLAY_SECONDS_MAX)
+                await self._play_watched(player, script, at, reply.entry)
             else:
-                await self._play(player, script, reply.entry)
+                await self._play(player, script, at, reply.entry)
         finally:
             # Cut by the deadline, by a door that closed, or by the end of the fleet, unless it has ended before.
             reply.entry.end(Ended.CUT, self._now())
@@ -133,15 +138,18 @@ class _Connection:
         return player.keeps_alive
 
     def _allow(self, seconds: float) -> None:
-        self._deadline.deadline = trio.current_time() + seconds
+        deadline = trio.current_time() + seconds
+        # To move a deadline costs as much as to parse a request: one that is early by a moment stays.
+        if not deadline - EARLY_SECONDS_MAX <= self._deadline.deadline <= deadline:
+            self._deadline.deadline = deadline
 
-    async def _play(self, player: Player, script: Script, entry: Entry) -> None:
+    async def _play(self, player: Player, script: Script, at: int, entry: Entry) -> None:
         try:
-            await player.play(script)
+            await player.play(script, at)
         except trio.BrokenResourceError:
             entry.peer_gone(self._now())
 
-    async def _play_watched(self, player: Player, script: Script, entry: Entry) -> None:
+    async def _play_watched(self, player: Player, script: Script, at: int, entry: Entry) -> None:
         async with trio.open_nursery() as nursery:
 
             async def watch() -> None:
@@ -150,13 +158,14 @@ class _Connection:
                     nursery.cancel_scope.cancel()
 
             nursery.start_soon(watch)
-            await self._play(player, script, entry)
+            await self._play(player, script, at, entry)
             nursery.cancel_scope.cancel()
 
     async def _peer_leaves(self) -> bool:
         """Read ahead until the peer goes away; return False where it sends more than is read ahead, or we close."""
         reader = self._reader
-        while len(reader.requests) < PIPELINED_MAX and reader.refusal is None:
+        ahead = 0
+        while len(reader.requests) < PIPELINED_MAX and reader.refusal is None and ahead < READ_AHEAD_BYTES_MAX:
             try:
                 data = await self._stream.receive_some(RECEIVE_BYTES)
             except trio.ClosedResourceError:
@@ -166,6 +175,7 @@ class _Connection:
             if not data:
                 return True
             reader.feed(data)
+            ahead += len(data)
         return False
 
     async def _refuse(self, status: int, message: str) -> None:

@@ -19,20 +19,25 @@ import trio
 from routeproof_simulator.asgi_transport import ASGIApp, ASGITransport, serving_app
 from routeproof_simulator.clock import run_virtual
 from routeproof_simulator.fleet import Fleet
-from routeproof_simulator.invariants.views import HEALTHY
+from routeproof_simulator.journal import Journal
 from routeproof_simulator.load import Planned, plan
 from routeproof_simulator.memory_fleet import serve_fleet_in_memory
 from routeproof_simulator.memory_transport import memory_transport
 from routeproof_simulator.network import MemoryNetwork
+from routeproof_simulator.performance import play
 from routeproof_simulator.provider import Door
 from routeproof_simulator.recorder import record
-from routeproof_simulator.scenario import Fault, Scenario, behaviour_of
+from routeproof_simulator.scenario import REQUESTS_MAX, Scenario
+from routeproof_simulator.traces import read_trace
 from routeproof_spec.errors import ConfigError, RouteproofError
 from routeproof_spec.history import Exchange, FaultChange, History
 
 EPOCH: Final = 1_767_225_600  # the wall clock at virtual second 0: 2026-01-01T00:00:00Z
 SETTLE: Final = 5.0  #: seconds after the last answer in which attempts come to their end
 GRACE: Final = 600.0  #: seconds beyond all that a scenario allows before a run counts as stuck
+
+ATTEMPTS_MAX: Final = 8 * REQUESTS_MAX
+ATTEMPTS_BYTES_MAX: Final = 2 * 2**30
 
 AppFactory = Callable[..., ASGIApp]
 
@@ -71,7 +76,9 @@ def load_factory(name: str, *, file: Path) -> AppFactory:
 
 
 async def _live(scenario: Scenario, factory: AppFactory, file: Path, seed: int) -> History:
-    fleet = Fleet(scenario.fleet, now=trio.current_time, wall=wall)
+    # All of a run is judged, so all of it is kept.
+    journal = Journal(attempts_max=ATTEMPTS_MAX, bytes_max=ATTEMPTS_BYTES_MAX)
+    fleet = Fleet(scenario.fleet, now=trio.current_time, wall=wall, journal=journal)
     network = MemoryNetwork()
     changes = _configured_faults(scenario)
     app = factory(
@@ -80,11 +87,12 @@ async def _live(scenario: Scenario, factory: AppFactory, file: Path, seed: int) 
         rng=Random(f"{seed}/gateway"),
         wall=wall,
     )
+    trace = () if scenario.load.trace is None else read_trace(file.parent / scenario.load.trace)
     async with trio.open_nursery() as nursery:
         await nursery.start(serve_fleet_in_memory, fleet, network)
-        nursery.start_soon(_befall, scenario.fault, fleet, changes)
+        nursery.start_soon(partial(play, scenario.schedule(), fleet.providers, seed=seed, tell=changes.append))
         async with serving_app(app) as transport:
-            exchanges = await _ask(transport, plan(scenario, seed))
+            exchanges = await _ask(transport, plan(scenario, seed, trace))
             await trio.sleep(SETTLE)
             attempts = fleet.journal.attempts  # before the end, which would end what is still open
         nursery.cancel_scope.cancel()
@@ -130,25 +138,6 @@ async def _ask(transport: ASGITransport, planned: Iterable[Planned]) -> list[Exc
             await trio.sleep_until(request.at)
             nursery.start_soon(ask, request, name=f"request {request.marker}")
     return exchanges
-
-
-async def _befall(faults: tuple[Fault, ...], fleet: Fleet, changes: list[FaultChange]) -> None:
-    """Let *faults* happen and heal in their order, and write down both; what heals at an instant, heals first."""
-    turns = [(fault.until, 0, fault) for fault in faults] + [(fault.at, 1, fault) for fault in faults]
-    for at, begins, fault in sorted(turns, key=lambda turn: turn[:2]):
-        await trio.sleep_until(at)
-        provider = fleet.providers[fault.provider]
-        if not begins:
-            provider.heal()
-            now = HEALTHY
-        elif fault.door is not None:
-            provider.set_door(fault.door)
-            now = fault.door.value
-        else:
-            behaviour = provider.configured | behaviour_of(fault)
-            provider.set_behaviour(behaviour)
-            now = str(behaviour)
-        changes.append(FaultChange(at=at, provider=fault.provider, behaviour=now))
 
 
 def _configured_faults(scenario: Scenario) -> list[FaultChange]:

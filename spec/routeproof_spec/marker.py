@@ -14,6 +14,7 @@ from routeproof_spec.history import Headers, first_header
 MARKER_HEADER = "x-routeproof-marker"
 MARKER_BYTES_MAX = 64
 
+MARKER_OPENING = b"[[rp:"
 _IN_TEXT = re.compile(rb"\[\[rp:([A-Za-z0-9._-]{1,64})\]\]")
 _WHOLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -35,8 +36,7 @@ def find_marker(headers: Headers, body: bytes) -> str | None:
     The text comes first, and its last occurrence: a header may be added by a hop in between, and earlier messages of a
     conversation may quote another request.
     """
-    found = _IN_TEXT.findall(body)
-    if found:
+    if MARKER_OPENING in body and (found := _IN_TEXT.findall(body)):
         last: bytes = found[-1]
         return last.decode("ascii")
     value = first_header(headers, MARKER_HEADER)

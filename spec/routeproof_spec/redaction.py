@@ -9,7 +9,9 @@ import hashlib
 
 from routeproof_spec.history import Headers
 
-SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
+SECRET_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie"}
+)
 
 
 def fingerprint(secret: str) -> str:

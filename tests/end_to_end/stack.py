@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from routeproof_reference_server import DEFAULT_FILE
-from routeproof_simulator.fleet import FleetConfig, load_fleet
+from routeproof_simulator.fleet import FleetConfig, RunningFleet, load_fleet
 from routeproof_simulator.thread import FleetThread
 
 KEY = "th-local"
@@ -34,7 +34,7 @@ def free_ports(config: FleetConfig) -> FleetConfig:
     return msgspec.structs.replace(config, providers=providers, control_port=0)
 
 
-def gateway_file(folder: Path, fleet: FleetThread) -> Path:
+def gateway_file(folder: Path, fleet: FleetThread | RunningFleet) -> Path:
     """Write the default configuration, pointed at *fleet*, into *folder*."""
     text = DEFAULT_FILE.read_text()
     for port, url in zip((8701, 8702, 8703), fleet.base_urls.values(), strict=True):

@@ -67,6 +67,24 @@ def test_a_missing_file_is_named(run: Run, tmp_path: Path) -> None:
     assert "absent.toml: found no such file; wanted a readable TOML file" in err
 
 
+def test_the_scenarios_that_ship_are_named_where_one_is_asked_for(run: Run) -> None:
+    code, out, _ = run("chaos", "run", "--help")
+    assert code == 0
+    assert "Shipped: brownout_ramp, primary_outage, shared_edge." in " ".join(out.split())
+    for command in (("chaos", "run", "shared_hedge"), ("providers", "--scenario", "shared_hedge")):
+        code, _, err = run(*command)
+        assert code == 2
+        assert "wanted a TOML file, or the name of a shipped one (brownout_ramp, primary_outage, shared_edge)" in err
+
+
+def test_a_scenario_for_providers_that_are_not_there_starts_nothing(run: Run, tmp_path: Path) -> None:
+    fleet = tmp_path / "one.toml"
+    fleet.write_text('[[providers]]\nname = "solo"\nkey = "sk-solo"\n')
+    code, out, err = run("providers", "--fleet", fleet, "--scenario", "shared_edge")
+    assert (code, out) == (2, "")
+    assert "shared_edge.toml: fault[0].providers: found 'alpha'; wanted one of solo" in err
+
+
 def test_a_misspelt_key_names_itself_and_its_mend(run: Run, tmp_path: Path) -> None:
     code, _, err = run("serve", "--config", gateway_file(tmp_path, "default_strategy", "default_stratgey"))
     assert code == 2

@@ -15,7 +15,7 @@ from routeproof_simulator.fleet import FleetConfig, ProviderConfig
 from routeproof_simulator.journal import Journal
 from routeproof_simulator.network import MemoryStream, memory_connection
 from routeproof_simulator.provider import Provider
-from routeproof_simulator.received import Received
+from routeproof_simulator.received import Received, RequestHead
 from routeproof_simulator.script import Script, Send
 from routeproof_simulator.wire import serve_connection
 from routeproof_spec.sse import SSEDecoder
@@ -42,7 +42,7 @@ def request(
     """Return a request as the wire would hand it on."""
     headers = (("authorization", f"Bearer {key}"),) if key is not None else ()
     data = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
-    return Received(method=method, target=path, headers=headers, body=data, at=1.0)
+    return Received(head=RequestHead(method=method, target=path, headers=headers), body=data, at=1.0)
 
 
 def answer(received: Received, *, marker: str = "m1", persona: Persona = PERSONA, attempt: int = 0) -> Answer:

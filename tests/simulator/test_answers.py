@@ -35,6 +35,9 @@ def test_a_stream_says_its_text_its_identity_and_its_marks() -> None:
     )
 
 
+CALLED: dict[str, object] = {"name": "f", "args": {"a": 1}}
+
+
 @pytest.mark.parametrize(
     ("tree", "said"),
     [
@@ -43,11 +46,25 @@ def test_a_stream_says_its_text_its_identity_and_its_marks() -> None:
         (delta(tool_calls=[{"index": 2, "function": {"name": "f", "arguments": "{"}}]), {"0.tool2": "f{"}),
         ({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "hi"}}, {"0": "hi"}),
         ({"candidates": [{"content": {"parts": [{"text": "hi"}, {"text": "!"}]}}]}, {"0": "hi!"}),
+        ({"candidates": [{"content": {"parts": [{"text": "hi"}]}, "index": 1}]}, {"1": "hi"}),
+        (
+            {
+                "candidates": [
+                    {"content": {"parts": [{"text": "so"}, {"functionCall": {"name": "f", "args": {"a": 1}}}]}}
+                ]
+            },
+            {"0": "so", "0.tool0": 'f{"a":1}'},
+        ),
     ],
 )
 def test_the_text_of_every_dialect_is_found(tree: object, said: dict[str, str]) -> None:
     answer = read_stream(event(tree))
     assert (answer.said, answer.marks) == (said, (Mark.CONTENT,))
+
+
+def test_the_identity_of_geminis_answers_is_found() -> None:
+    answer = read_stream(event({"candidates": [], "responseId": "r1", "modelVersion": "gemini-2.5-flash"}))
+    assert (answer.ids, answer.models) == (("r1",), ("gemini-2.5-flash",))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +78,9 @@ def test_the_text_of_every_dialect_is_found(tree: object, said: dict[str, str]) 
         (b": a comment\n\n", ()),
         (event({"choices": [{"text": "a", "finish_reason": "stop"}]}), (Mark.CONTENT, Mark.FINISH)),
         (event({"choices": ["?"], "delta": 3}), (Mark.OTHER,)),
+        (event({"candidates": [{"finishReason": "STOP", "index": 0}]}), (Mark.FINISH,)),
+        (event({"promptFeedback": {"blockReason": "SAFETY"}}), (Mark.FINISH,)),
+        (event({"error": {"code": 503, "status": "UNAVAILABLE"}}), (Mark.ERROR,)),
     ],
 )
 def test_what_an_event_means(data: bytes, marks: tuple[Mark, ...]) -> None:
@@ -89,6 +109,13 @@ def test_a_whole_answer_says_what_its_stream_says() -> None:
     body = msgspec.json.encode({"id": "c1", "model": "m", "choices": [choice]})
     assert read_whole(body).said == read_stream(HEL + LO).said
     assert read_whole(body).marks == (Mark.CONTENT, Mark.FINISH)
+
+
+def test_an_array_of_answers_is_a_stream_of_geminis() -> None:
+    item = b'{"candidates": [{"content": {"parts": [{"text": "hi"}]}}], "responseId": "r"}'
+    answer = read_whole(b"[" + item + b",\r\n" + item + b"]")
+    assert (answer.said, answer.ids, answer.is_clean) == ({"0": "hihi"}, ("r",), True)
+    assert not read_whole(b"[" + item + b",\r\n").is_clean
 
 
 def test_the_time_of_an_event_is_the_frame_that_completes_it() -> None:

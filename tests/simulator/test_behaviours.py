@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routeproof_simulator import behaviours
-from routeproof_simulator.algebra import BY_NAME, OutOfRangeError, rewrite
+from routeproof_simulator.algebra import BY_NAME, parts, rewrite
 from routeproof_simulator.behaviours import (
     Behaviour,
     bad_json,
@@ -35,6 +35,7 @@ from routeproof_simulator.behaviours import (
     usage,
     wrong_content_type,
 )
+from routeproof_simulator.ranges import OutOfRangeError
 from routeproof_simulator.script import FOREVER, Close, Head, Kind, Script, Send, Wait
 from routeproof_spec.history import first_header
 from tests.simulator.asking import answer, body_of, chat, chunks_of, request, situation, tree_of
@@ -97,14 +98,18 @@ def test_merged_cuts_do_what_they_do_in_turn(one: Behaviour, other: Behaviour, s
 def test_a_composition_does_what_its_parts_do_in_turn(
     a: Behaviour, b: Behaviour, script: Script, attempt: int, draw: float
 ) -> None:
-    in_turn = played(b, played(a, script, attempt=attempt, draw=draw), attempt=attempt, draw=draw)
-    assert played(a | b, script, attempt=attempt, draw=draw) == in_turn
+    one, other = situation(attempt=attempt, draw=draw), situation(attempt=attempt, draw=draw)
+    in_turn = rewrite(b, rewrite(a, script, one)[0], one)[0]
+    assert rewrite(a | b, script, other)[0] == in_turn
 
 
 @given(any_behaviour, scripts)
 def test_a_named_fault_is_a_changed_script(behaviour: Behaviour, script: Script) -> None:
     changed, faults = rewrite(behaviour, script, situation())
     assert bool(faults) or changed == script
+    for part in parts(behaviour):  # alone, a part is named exactly when it changes something
+        alone, names = rewrite(part, script, situation())
+        assert names == ((str(part),) if alone != script else ())
 
 
 @given(any_behaviour, scripts)
@@ -116,7 +121,11 @@ def test_every_script_has_at_most_one_head_and_nothing_after_its_close(behaviour
 
 
 def test_every_behaviour_has_its_name_in_python() -> None:
-    assert {name for name in BY_NAME if not hasattr(behaviours, name)} == set()
+    words = {"Behaviour", "compose", "ok"}
+    assert set(behaviours.__all__) == words | set(BY_NAME)
+    assert {
+        name for name in BY_NAME if name not in {"first", "chance"} and getattr(behaviours, name).name != name
+    } == set()
 
 
 # How soon and how fast
@@ -297,7 +306,7 @@ def test_chance_follows_the_draw() -> None:
 
 def test_a_fault_is_named_as_it_is_written() -> None:
     behaviour = first(2, fail(503, retry_after=1.5)) | cut(before="done")
-    assert str(behaviour) == "first(n=2, behaviour=fail(status=503, retry_after=1.5)) | cut(before=done)"
+    assert str(behaviour) == "first(n=2, behaviour=fail(status=503, retry_after=1.5)) | cut(before='done')"
     assert rewrite(behaviour, WHOLE, situation())[1] == ("first(n=2, behaviour=fail(status=503, retry_after=1.5))",)
     assert str(ok) == "ok"
 

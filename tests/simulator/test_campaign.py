@@ -17,6 +17,7 @@ from routeproof_spec.errors import RouteproofError
 from routeproof_spec.history import Ended, History
 from tests.simulator.worlds import (
     PRIMARY_OUTAGE,
+    SCENARIOS,
     gateway,
     never_ready,
     refusing_to_start,
@@ -37,6 +38,13 @@ def test_the_reference_gateway_lives_through_the_primary_outage(outage: History)
     assert judge(outage, scenario.declared()) == ()
     assert {each.ended for each in outage.exchanges} <= {Ended.COMPLETE, Ended.LEFT}
     assert outage.notes["crashes"] == ""
+
+
+@pytest.mark.parametrize("name", ["shared_edge", "brownout_ramp"])
+def test_the_reference_gateway_lives_through_the_other_scenarios_that_ship(name: str) -> None:
+    file = SCENARIOS / f"{name}.toml"
+    result = campaign.run(load_scenario(file), file=file)
+    assert result.status is Status.HELD, result.report()
 
 
 def test_both_sides_of_every_request_are_in_the_history(outage: History) -> None:

@@ -116,6 +116,12 @@ HOLDING: dict[str, History] = {
         became("a", "fail", 0.0),
         became("b", "fail", 0.0),
     ),
+    "a shut door was asked last": run(
+        [replace(refused(503), headers=told("b"))],
+        [tried("a", status=503)],
+        became("a", "fail", 0.0),
+        became("b", "silent", 0.0),
+    ),
     "a client that left": run(
         [replace(asked(chunk("hel")), ended=Ended.LEFT)],
         [replace(tried("a", chunk("hel"), chunk("lo")), ended=Ended.LEFT, ended_at=1.2, peer_gone_at=1.2)],
@@ -229,6 +235,16 @@ BREAKING: list[tuple[str, str, History]] = [
         "headers-tell-the-truth",
         "says b, but a answered",
         run([replace(asked(*HELLO), headers=told("b"))], [tried("a", *HELLO)]),
+    ),
+    (
+        "headers-tell-the-truth",
+        "says b, but a answered",
+        run([replace(asked(*HELLO), headers=told("b"))], [tried("a", *HELLO)], became("b", "silent", 0.0)),
+    ),
+    (
+        "headers-tell-the-truth",
+        "says b, but a answered",
+        run([replace(refused(503), headers=told("b"))], [tried("a", status=503)], became("b", "fail", 0.0)),
     ),
     (
         "headers-tell-the-truth",

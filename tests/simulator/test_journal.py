@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from routeproof_simulator import journal as limits
 from routeproof_simulator.journal import Entry, Journal
-from routeproof_simulator.received import Received
+from routeproof_simulator.received import Received, RequestHead
+from routeproof_simulator.script import Head
 from routeproof_spec.history import Attempt, Ended, Frame
 from routeproof_spec.redaction import fingerprint
 from tests.simulator.asking import request
@@ -16,17 +17,11 @@ def entry(marker: str | None = "m", *, body: bytes = b"{}", index: int = 0) -> E
 
 
 def test_an_attempt_tells_its_whole_story() -> None:
-    received = Received(
-        method="POST",
-        target="/v1/x?y",
-        headers=(("authorization", "Bearer sk-secret"), ("accept", "*/*")),
-        body=b"{}",
-        at=1.0,
-        connection=3,
-        reused=True,
-    )
+    headers = (("authorization", "Bearer sk-secret"), ("accept", "*/*"))
+    head = RequestHead(method="POST", target="/v1/x?y", headers=headers)
+    received = Received(head=head, body=b"{}", at=1.0, connection=3, reused=True)
     story = Entry("alpha", received, marker="m", index=2)
-    story.status, story.faults = 200, ("cut(frames=1)",)
+    story.head, story.faults = Head(200, (("set-cookie", "a=b"),)), ("cut(frames=1)",)
     story.sent([b"one"], 2.0)
     story.peer_gone(3.0)
     story.end(Ended.COMPLETE, 4.0)  # the first word stands
@@ -43,6 +38,7 @@ def test_an_attempt_tells_its_whole_story() -> None:
         received_at=1.0,
         status=200,
         faults=("cut(frames=1)",),
+        answer_headers=(("set-cookie", fingerprint("a=b")),),
         frames=(Frame(at=2.0, data=b"one"),),
         ended_at=3.0,
         ended=Ended.LEFT,
@@ -85,7 +81,7 @@ def test_the_oldest_are_dropped_and_counted(ends: list[bool], attempts_max: int)
 
 
 def test_bodies_are_bounded_each_and_together() -> None:
-    journal = Journal(bytes_max=1000)
+    journal = Journal(bytes_max=3 * (limits.OVERHEAD_BYTES + 300) + 100)
     for index in range(10):
         one = entry(body=b"x" * 300, index=index)
         journal.enter(one)

@@ -71,11 +71,11 @@ def test_a_text_depends_on_seed_provider_model_and_marker_alone() -> None:
         {},
         {"n": 3},
         {"max_tokens": 3},
-        {"max_completion_tokens": 1, "max_tokens": 9},
+        {"max_completion_tokens": 1},
         {"stop": " 漢"},
         {"stop": ["nowhere", "é"]},
         {"logprobs": True, "top_logprobs": 2},
-        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "json_object"}, "messages": [{"role": "user", "content": "Say it in JSON."}]},
     ],
 )
 def test_whole_and_stream_say_the_same(more: dict[str, Any]) -> None:
@@ -149,7 +149,12 @@ def test_streamed_arguments_concatenate_to_those_of_the_whole_answer() -> None:
 
 
 def test_a_tools_result_is_answered_with_text() -> None:
-    messages = [{"role": "user", "content": "?"}, {"role": "tool", "tool_call_id": "c", "content": "42"}]
+    call = {"id": "c", "type": "function", "function": {"name": "find", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "42"},
+    ]
     (said,) = whole(messages=messages, tools=[TOOL])["choices"]
     assert said["message"]["content"].startswith("alpha: ")
 
@@ -202,8 +207,8 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
         ({"messages": chat()["messages"]}, 400, "model", "missing_required_parameter"),
         ({"model": "gpt-4o"}, 400, "messages", "missing_required_parameter"),
         ({"model": "gpt-4o", "messages": "hi"}, 400, "messages", "invalid_type"),
-        ({"model": "gpt-4o", "messages": []}, 400, "messages", "invalid_value"),
-        (chat(temperature=3), 400, "temperature", "invalid_value"),
+        ({"model": "gpt-4o", "messages": []}, 400, "messages", "empty_array"),
+        (chat(temperature=3), 400, "temperature", "decimal_above_max_value"),
         (chat(messages=[{"role": "user", "content": 1}]), 400, "messages[0].content", "invalid_type"),
         (chat(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "x"}}), 400, "tool_choice", None),
         (chat(model="nothing"), 404, None, "model_not_found"),
@@ -234,10 +239,6 @@ def test_keys_and_paths_are_checked() -> None:
 
 def test_no_answer_repeats_a_key() -> None:
     assert b"sk-" not in body_of(answer(request(chat(), key="sk-other")).script)
-
-
-def test_unknown_fields_pass() -> None:
-    assert whole(a_field_of_next_year={"x": 1})["choices"]
 
 
 def test_models_are_listed_and_shown() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routeproof_simulator.load import arrivals, plan
-from routeproof_simulator.scenario import Fault, Load, Mix, Scenario, checked, load_scenario
+from routeproof_simulator.scenario import Load, Mix, Scenario, load_scenario, load_schedule
 from routeproof_simulator.world import load_factory
 from routeproof_spec.errors import ConfigError
 from routeproof_spec.marker import find_marker
@@ -30,9 +30,10 @@ def test_every_scenario_that_ships_can_be_read_and_its_app_made(file: Path) -> N
         ("rate = 2.0", "rat = 2.0", "load.rat", "'rate'"),
         ("rate = 2.0", "rate = -1.0", "load.rate", "float > 0.0"),
         ("rate = 2.0", "rate = 1e9", "load.rate", "at most 200000 in one run"),
-        ('provider = "alpha"', 'provider = "alfa"', "fault[0].provider", "one of alpha, beta, gamma"),
+        ('providers = ["alpha"]', 'providers = ["alfa"]', "fault[0].providers", "one of alpha, beta, gamma"),
+        ('providers = ["alpha"]', 'provider = "alpha"', "fault[0].provider", "'providers'"),
         ("for = 15", "for = 150", "fault[0].for", "a fault that heals before the load ends"),
-        ("at = 35", "at = 25", "fault[1].at", "35 s or later"),
+        ("at = 35", "at = 25", "fault[1].at", "alpha has one at a time, and fault[0] may last until 35 s"),
         ('door = "refused"', "", "fault[1]", "either behaviour or door"),
         ("{ fail = { status = 503", "{ fial = { status = 503", "fault[0].behaviour[0]", "'fail'"),
         ('"cut after content",', '"cut",', "expect.sometimes", "one of fallback"),
@@ -55,16 +56,29 @@ def test_what_is_wrong_in_a_scenario_names_itself_and_its_mend(
     assert wanted in caught.value.wanted
 
 
+def test_the_schedule_of_a_scenario_can_be_played_over_other_providers_of_the_same_names() -> None:
+    schedule, seed = load_schedule(PRIMARY_OUTAGE, providers=["alpha", "beta"])
+    scenario = load_scenario(PRIMARY_OUTAGE)
+    assert (schedule, seed) == (scenario.schedule(), scenario.seed)
+    with pytest.raises(ConfigError, match=r"fault\[0\].providers: found 'alpha'; wanted one of beta"):
+        load_schedule(PRIMARY_OUTAGE, providers=["beta"])
+
+
+def test_a_file_of_faults_alone_is_a_schedule_and_as_strict(tmp_path: Path) -> None:
+    file = tmp_path / "faults.toml"
+    fault = '[[fault]]\nat = 1\nproviders = "all"\ndoor = "silent"\n'
+    file.write_text(f"seed = 7\n{fault}", encoding="utf-8")
+    schedule, seed = load_schedule(file, providers=["alpha", "beta"])
+    assert ([str(each) for each in schedule.changes(seed)], seed) == (["alpha: door silent", "beta: door silent"], 7)
+    file.write_text(f"sead = 7\n{fault}", encoding="utf-8")
+    with pytest.raises(ConfigError, match="sead: found an unknown key; wanted 'seed'"):
+        load_schedule(file, providers=["alpha", "beta"])
+
+
 @pytest.mark.parametrize("app", ["nowhere", "no_such_module:factory", "math:factory"])
 def test_an_app_that_cannot_be_imported_is_a_mistake_in_the_scenario(app: str) -> None:
     with pytest.raises(ConfigError, match="app: found"):
         load_factory(app, file=PRIMARY_OUTAGE)
-
-
-def test_a_fault_is_either_a_behaviour_or_a_door() -> None:
-    both = Fault(at=1.0, lasts=1.0, provider="alpha", behaviour=[], door=None)
-    scenario = small()
-    assert checked(msgspec.structs.replace(scenario, fault=(both,)), file="x").fault == (both,)
 
 
 @given(

@@ -1,28 +1,51 @@
 from __future__ import annotations
 
+import json
 import tomllib
-from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-import routeproof_simulator
-from routeproof_simulator import spelling
-from routeproof_simulator.algebra import BY_NAME
+from routeproof_simulator import behaviours, spelling
 from routeproof_simulator.behaviours import Behaviour, chance, cut, fail, first, latency, ok, stall, ttft
+from routeproof_simulator.faults.lens import is_list, is_table
 from routeproof_spec.errors import ConfigError
-from tests.simulator.strategies import any_behaviour
+from tests.simulator.strategies import any_behaviour, named
 
-README = Path(routeproof_simulator.__file__).parents[1] / "README.md"
+WORDS = {name: getattr(behaviours, name) for name in behaviours.__all__}
+
+
+def toml(value: object) -> str:
+    """Return *value* as TOML 1.0 writes it in one line."""
+    if is_table(value):
+        return "{" + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + "}"
+    if is_list(value):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    written = json.dumps(value, ensure_ascii=False)
+    return written.replace("\x7f", "\\u007f")  # JSON lets it stand, TOML does not
+
+
+@pytest.mark.parametrize("name", spelling.names())
+@settings(max_examples=25)
+@given(data=st.data())
+def test_a_behaviour_is_the_same_in_python_toml_and_json(name: str, data: st.DataObject) -> None:
+    behaviour = data.draw(named(name))
+    assert spelling.decode(spelling.encode(behaviour), file="f") == behaviour
+    spelled = msgspec.json.decode(msgspec.json.encode(spelling.encode(behaviour)))
+    assert spelling.decode(spelled, file="f") == behaviour
+    assert spelling.decode(tomllib.loads(f"behaviour = {toml(spelled)}")["behaviour"], file="f") == behaviour
+    assert eval(str(behaviour), {}, WORDS) == behaviour
 
 
 @given(any_behaviour)
-def test_what_is_spelled_is_read_back_the_same(behaviour: Behaviour) -> None:
-    there = msgspec.json.encode(spelling.encode(behaviour))
-    assert spelling.decode(msgspec.json.decode(there), file="f") == behaviour
+def test_a_composition_is_the_same_in_python_toml_and_json(behaviour: Behaviour) -> None:
+    spelled = msgspec.json.decode(msgspec.json.encode(spelling.encode(behaviour)))
+    assert spelling.decode(spelled, file="f") == behaviour
+    assert spelling.decode(tomllib.loads(f"behaviour = {toml(spelled)}")["behaviour"], file="f") == behaviour
+    assert eval(str(behaviour), {}, WORDS) == behaviour
 
 
 def test_a_behaviour_is_a_list_of_tables() -> None:
@@ -57,7 +80,12 @@ def test_what_is_read_is_in_normal_form() -> None:
     [
         ([{"fial": {"status": 503}}], "f: behaviour[0]: found 'fial'; wanted 'fail'"),
         ({"fail": {"statuss": 503}}, "f: behaviour.fail.statuss: found an unknown key; wanted 'status'"),
-        ({"fail": {}}, "f: behaviour.fail.status: found nothing; wanted this key, which is required"),
+        ({"ttft": {}}, "f: behaviour.ttft.seconds: found nothing; wanted this key, which is required"),
+        ({"fail": {}}, "f: behaviour.fail: found []; wanted exactly one of status, kind"),
+        (
+            {"framing": {"style": "lf"}},
+            "f: behaviour.framing.style: found 'lf'; wanted one of 'crlf', 'comments', 'lines', 'unspaced'",
+        ),
         ({"fail": {"status": "503"}}, "f: behaviour.fail.status: found '503'; wanted `int`"),
         ({"fail": {"status": 42}}, "f: behaviour.fail.status: found 42; wanted at least 300, at most 599"),
         ({"fail": 503}, "f: behaviour.fail: found 503; wanted a table of its attributes"),
@@ -87,10 +115,3 @@ def test_depth_and_length_are_bounded() -> None:
     table: dict[str, Any] = {"empty": {}}
     with pytest.raises(ConfigError, match="at most 32"):
         spelling.decode([table] * 33, file="f")
-
-
-@pytest.mark.parametrize("name", spelling.names())
-def test_the_table_of_the_readme_has_the_attributes_that_the_code_has(name: str) -> None:
-    attributes = ", ".join(f"`{field.name}`" for field in fields(BY_NAME[name]))
-    row = f"| `{name}` | {attributes + ' ' if attributes else ''}| "
-    assert sum(line.startswith(row) for line in README.read_text(encoding="utf-8").splitlines()) == 1

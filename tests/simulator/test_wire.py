@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
@@ -9,62 +8,16 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routeproof_simulator import reading, wire
+from routeproof_simulator import wire
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.behaviours import cut, drip, empty, fail, first, latency, ok, reset, slicer, stall, ttft
-from routeproof_simulator.clock import run_virtual
 from routeproof_simulator.journal import Journal
 from routeproof_simulator.network import MemoryStream
-from routeproof_spec.history import Attempt, Ended
+from routeproof_simulator.refusals import BODY_BYTES_MAX, HEAD_BYTES_MAX
+from routeproof_spec.history import Ended
 from tests.simulator.asking import answer as planned
-from tests.simulator.asking import body_of, chat, chunks_of, connected, raw, read_all, request
-
-CLOSING = {"connection": "close"}
-
-
-def play(sent: bytes, behaviour: Behaviour = ok, *, seconds: float = 1e6) -> tuple[bytes, tuple[Attempt, ...]]:
-    """Send bytes to a provider in memory; return what comes back until the end (or *seconds*), and the journal."""
-
-    async def main() -> tuple[bytes, tuple[Attempt, ...]]:
-        back = b""
-        async with connected(behaviour) as (stream, journal):
-            await stream.send_all(sent)
-            with trio.move_on_after(seconds):
-                try:
-                    while piece := await stream.receive_some():
-                        back += piece
-                except trio.BrokenResourceError:
-                    back += b"(reset)"
-            return back, journal.attempts
-
-    return run_virtual(main)
-
-
-def told(sent: bytes, behaviour: Behaviour = ok) -> Attempt:
-    return play(sent, behaviour)[1][0]
-
-
-def converse(behaviour: Behaviour, talk: Callable[[MemoryStream, Journal], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with connected(behaviour) as (stream, journal):
-            await talk(stream, journal)
-
-    run_virtual(main)
-
-
-def dechunked(data: bytes) -> tuple[bytes, bytes]:
-    """Return the head and the body of one chunked answer; fails on broken framing."""
-    head, _, rest = data.partition(b"\r\n\r\n")
-    body = b""
-    while True:
-        size, _, rest = rest.partition(b"\r\n")
-        length = int(size, 16)
-        piece, end, rest = rest[:length], rest[length : length + 2], rest[length + 2 :]
-        assert (len(piece), end) == (length, b"\r\n")
-        if not length:
-            assert not rest
-            return head, body
-        body += piece
+from tests.simulator.asking import body_of, chat, chunks_of, raw, read_all, request
+from tests.simulator.on_the_wire import CLOSING, converse, dechunked, play, told
 
 
 def test_a_whole_answer_has_its_length_and_its_journal() -> None:
@@ -150,12 +103,12 @@ def test_any_split_of_a_request_is_the_same_request(sizes: list[int]) -> None:
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"GET /v1/models\r\n\r\n", 505),
         (b"POST /v1/models HTTP/1.1\r\ncontent-length: x\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nx: " + b"y" * reading.HEAD_BYTES_MAX + b"\r\n\r\n", 431),
-        (b"GET /" + b"y" * 4 * reading.HEAD_BYTES_MAX, 431),
-        (b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (reading.BODY_BYTES_MAX + 1), 413),
+        (b"GET / HTTP/1.1\r\nx: " + b"y" * HEAD_BYTES_MAX + b"\r\n\r\n", 431),
+        (b"GET /" + b"y" * 4 * HEAD_BYTES_MAX, 431),
+        (b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (BODY_BYTES_MAX + 1), 413),
         (
-            b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n" % (reading.BODY_BYTES_MAX + 1)
-            + b"x" * (reading.BODY_BYTES_MAX + 1),
+            b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n" % (BODY_BYTES_MAX + 1)
+            + b"x" * (BODY_BYTES_MAX + 1),
             413,
         ),
     ],
@@ -179,7 +132,7 @@ def test_a_request_that_never_ends_is_refused_in_time() -> None:
         async with trio.open_nursery() as nursery:
 
             async def drip_body() -> None:
-                await stream.send_all(b"POST / HTTP/1.1\r\ncontent-length: 1000\r\n\r\n")
+                await stream.send_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n")
                 with suppress(trio.BrokenResourceError):  # what is sent after the refusal
                     for _ in range(1000):
                         await stream.send_all(b"x")

@@ -17,7 +17,8 @@ import trio
 import routeproof_simulator
 from routeproof_reference_server import simulated
 from routeproof_simulator.asgi_transport import ASGIApp, Message, Receive, Send
-from routeproof_simulator.scenario import Fault, Scenario, load_scenario
+from routeproof_simulator.scenario import Scenario, load_scenario
+from routeproof_simulator.schedule import Fault
 
 SCENARIOS = Path(routeproof_simulator.__file__).with_name("scenarios")
 PRIMARY_OUTAGE = SCENARIOS / "primary_outage.toml"
@@ -28,7 +29,7 @@ def small(
 ) -> Scenario:
     """Return twelve seconds of the primary outage: alpha fails for five of them."""
     scenario = load_scenario(PRIMARY_OUTAGE)
-    fault = Fault(at=3.0, lasts=5.0, provider="alpha", behaviour=[{"fail": {"status": 503}}])
+    fault = Fault(at=3.0, lasts=5.0, providers=("alpha",), behaviour=[{"fail": {"status": 503}}])
     return msgspec.structs.replace(
         scenario,
         title="small outage",

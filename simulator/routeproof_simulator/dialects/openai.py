@@ -6,6 +6,7 @@ takes no time, waiting is what behaviours add.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
@@ -18,11 +19,11 @@ from routeproof_simulator.algebra import Meaning
 from routeproof_simulator.allowance import Standing
 from routeproof_simulator.dialects import openai_chat, openai_legacy
 from routeproof_simulator.dialects.completion import Choice
+from routeproof_simulator.dialects.openai_refusals import RefusedError
 from routeproof_simulator.dialects.openai_requests import (
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
-    RefusedError,
     inputs,
     parse,
 )
@@ -61,6 +62,7 @@ _PLACES: Final[Mapping[Meaning, tuple[str, ...]]] = {
     "finish": ("choices.*.finish_reason",),
     "usage": ("usage",),
     "index": ("choices.*.index",),
+    "refusal": ("choices.*.message.refusal", "choices.*.delta.refusal"),
 }
 
 
@@ -71,7 +73,7 @@ class OpenAI:
     def answer(self, call: Call, persona: Persona) -> Answer:
         """Return the answer of *persona* to *call*."""
         try:
-            return _routed(call, persona)
+            return routed(call, persona)
         except RefusedError as refused:
             kind = _ERRORS.get(refused.status, _ERRORS[400])[0]
             body = _error(refused.message, kind, refused.param, refused.code)
@@ -92,7 +94,7 @@ class OpenAI:
         return b"data: " + self.error(500, message, code) + b"\n\n"
 
     def rate_limit_headers(self, standing: Standing, *, now: int) -> Headers:
-        """Return `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, resets as `120ms` or `6m0s`."""
+        """Return `x-ratelimit-*` for requests and tokens, resets as `120ms` or `6m0s`, and when to try again."""
         del now
         told: list[tuple[str, str]] = []
         for kind, allowance in (("requests", standing.requests), ("tokens", standing.tokens)):
@@ -100,6 +102,8 @@ class OpenAI:
                 told.append((f"x-ratelimit-limit-{kind}", str(allowance.limit)))
                 told.append((f"x-ratelimit-remaining-{kind}", str(allowance.remaining)))
                 told.append((f"x-ratelimit-reset-{kind}", _go_duration(allowance.reset)))
+        if standing.retry_after is not None:
+            told.append(("retry-after-ms", str(math.ceil(standing.retry_after * 1000))))
         return tuple(told)
 
     @property
@@ -112,7 +116,8 @@ class OpenAI:
         return counts(prompt, completion)
 
 
-def _routed(call: Call, persona: Persona) -> Answer:
+def routed(call: Call, persona: Persona) -> Answer:
+    """Return the answer of *persona* to *call*; raises `RefusedError`."""
     request = call.request
     match request.method, request.path:
         case "GET" | "HEAD", "/health":
@@ -141,7 +146,7 @@ def _routed(call: Call, persona: Persona) -> Answer:
 
 
 def _chat(call: Call, persona: Persona) -> Answer:
-    request = parse(call.request.body, ChatRequest)
+    request = parse(call.request.body, ChatRequest, persona.strict)
     _check_model(request.model, persona)
     prompt = openai_chat.prompt_tokens(request.messages)
     said = _said(call, persona, request.model, openai_chat.say(request, persona, call.marker), prompt, "chatcmpl")
@@ -151,7 +156,7 @@ def _chat(call: Call, persona: Persona) -> Answer:
 
 
 def _completions(call: Call, persona: Persona) -> Answer:
-    request = parse(call.request.body, CompletionRequest)
+    request = parse(call.request.body, CompletionRequest, persona.strict)
     _check_model(request.model, persona)
     prompt = openai_legacy.prompt_tokens(inputs(request.prompt))
     said = _said(call, persona, request.model, openai_legacy.say(request, persona, call.marker), prompt, "cmpl")
@@ -161,9 +166,10 @@ def _completions(call: Call, persona: Persona) -> Answer:
 
 
 def _embeddings(call: Call, persona: Persona) -> Answer:
-    request = parse(call.request.body, EmbeddingRequest)
+    request = parse(call.request.body, EmbeddingRequest, persona.strict)
     _check_model(request.model, persona)
-    return Answer(script=whole(200, _headers(call, persona, JSON), openai_legacy.embeddings(request)))
+    script = whole(200, _headers(call, persona, JSON), openai_legacy.embeddings(request))
+    return Answer(script=script, prompt_tokens=openai_legacy.prompt_tokens(inputs(request.input)))
 
 
 def _said(
@@ -176,6 +182,7 @@ def _said(
         fingerprint=f"fp_{_fingerprint(persona.seed, persona.name, model)}",
         choices=choices,
         prompt_tokens=prompt_tokens,
+        completion_tokens=sum([len(choice.tokens) for choice in choices]),
     )
 
 
@@ -238,7 +245,12 @@ def _error(message: str, kind: str, param: str | None, code: str | None) -> byte
 
 
 def _unique(call: Call, persona: Persona) -> str:
-    return text.digest(14, persona.seed, persona.name, call.marker, str(call.attempt)).hex()
+    return _identity(persona.seed, persona.name, call.marker, call.attempt)
+
+
+@lru_cache(maxsize=8)  # asked for several times within one answer
+def _identity(seed: str, name: str, marker: str, attempt: int) -> str:
+    return text.digest(14, seed, name, marker, str(attempt)).hex()
 
 
 @lru_cache(maxsize=256)

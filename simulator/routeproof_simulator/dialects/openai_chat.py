@@ -6,21 +6,43 @@ count the same usage.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
 from routeproof_simulator import text
 from routeproof_simulator.dialects.completion import Choice, Tool, Wish, by_turns, choose
-from routeproof_simulator.dialects.openai_requests import ChatRequest, Message, RefusedError, ToolChoice
-from routeproof_simulator.dialects.openai_said import Frames, Said, usage
+from routeproof_simulator.dialects.openai_conversation import Message
+from routeproof_simulator.dialects.openai_refusals import RefusedError
+from routeproof_simulator.dialects.openai_requests import ChatRequest, ToolChoice
+from routeproof_simulator.dialects.openai_said import Frames, Said
 from routeproof_simulator.dialects.persona import Persona
 from routeproof_simulator.script import Kind, Send
 
-_ANY_OBJECT: dict[str, Any] = {
+_ANY_OBJECT: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"text": {"type": "string"}},
 }
+_AFTER_TEXT: Final = b'},"logprobs":null,"finish_reason":null}'
+
+
+class WholeMessage(Struct, frozen=True, kw_only=True):
+    """`choices[].message`."""
+
+    role: str = "assistant"
+    content: str | None
+    refusal: None = None
+    annotations: tuple[()] = ()
+    tool_calls: list[dict[str, Any]] | UnsetType = UNSET
+
+
+class WholeChoice(Struct, frozen=True, kw_only=True):
+    """`choices[]`."""
+
+    index: int
+    message: WholeMessage
+    logprobs: dict[str, Any] | None
+    finish_reason: str
 
 
 def say(request: ChatRequest, persona: Persona, marker: str) -> tuple[Choice, ...]:
@@ -34,32 +56,28 @@ def say(request: ChatRequest, persona: Persona, marker: str) -> tuple[Choice, ..
         tool=_tool(request),
         schema=_schema(request),
     )
-    return tuple(choose(wish, index) for index in range(request.n or 1))
+    if request.n is None or request.n == 1:
+        return (choose(wish, 0),)
+    return tuple(choose(wish, index) for index in range(request.n))
 
 
 def prompt_tokens(messages: list[Message]) -> int:
     """Return how many tokens *messages* count for: four for each, and its text."""
-    return sum(4 + text.count_tokens(message.text) for message in messages)
+    return 4 * len(messages) + sum([text.count_tokens(message.text) for message in messages])
 
 
 def whole(said: Said, request: ChatRequest) -> bytes:
     """Return the body of a whole answer."""
     choices = [
-        {
-            "index": choice.index,
-            "message": _message(choice, said.id),
-            "logprobs": _logprobs(choice.tokens, request) if choice.tool is None else None,
-            "finish_reason": choice.finish,
-        }
+        WholeChoice(
+            index=choice.index,
+            message=_message(choice, said.id),
+            logprobs=_logprobs(choice.tokens, request) if choice.tool is None else None,
+            finish_reason=choice.finish,
+        )
         for choice in said.choices
     ]
-    return msgspec.json.encode(
-        {
-            **said.envelope("chat.completion"),
-            "choices": choices,
-            "usage": usage(said.prompt_tokens, said.completion_tokens),
-        }
-    )
+    return said.body("chat.completion", tuple(choices))
 
 
 def frames(said: Said, request: ChatRequest) -> tuple[Send, ...]:
@@ -74,22 +92,23 @@ def frames(said: Said, request: ChatRequest) -> tuple[Send, ...]:
         add(Kind.ROLE, choice, {"role": "assistant", "content": content, "refusal": None})
         if choice.tool is not None:
             add(Kind.CONTENT, choice, {"tool_calls": [{"index": 0, **_tool_call(choice, said.id, "")}]})
-    for choice, piece in by_turns(said.choices):
-        if choice.tool is not None:
-            add(Kind.CONTENT, choice, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
-        else:
-            add(Kind.CONTENT, choice, {"content": piece}, logs=_logprobs((piece,), request))
+    if len(said.choices) == 1 and said.choices[0].tool is None and not request.logprobs:
+        sent.add_text(b'{"index":0,"delta":{"content":', said.choices[0].tokens, _AFTER_TEXT)
+    else:
+        for choice, piece in by_turns(said.choices):
+            if choice.tool is not None:
+                add(Kind.CONTENT, choice, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+            else:
+                add(Kind.CONTENT, choice, {"content": piece}, logs=_logprobs((piece,), request))
     for choice in said.choices:
         add(Kind.FINISH, choice, {}, finish=choice.finish)
     return sent.ended()
 
 
-def _message(choice: Choice, answer_id: str) -> dict[str, Any]:
-    content = choice.text if choice.tool is None else None
-    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
-    if choice.tool is not None:
-        message["tool_calls"] = [_tool_call(choice, answer_id, choice.text)]
-    return message
+def _message(choice: Choice, answer_id: str) -> WholeMessage:
+    if choice.tool is None:
+        return WholeMessage(content=choice.text)
+    return WholeMessage(content=None, tool_calls=[_tool_call(choice, answer_id, choice.text)])
 
 
 def _tool_call(choice: Choice, answer_id: str, arguments: str) -> dict[str, Any]:
@@ -99,14 +118,14 @@ def _tool_call(choice: Choice, answer_id: str, arguments: str) -> dict[str, Any]
 
 def _tool(request: ChatRequest) -> Tool | None:
     """Return the tool that is to be called: the one named, else the first, unless the client has just run one."""
-    if request.tools is None or request.tool_choice == "none":
+    called = request.called
+    if not called or request.tool_choice == "none":
         return None
-    known = {tool.function.name: tool.function for tool in request.tools}
-    chosen = request.tools[0].function
-    if isinstance(request.tool_choice, ToolChoice):
-        if request.tool_choice.function.name not in known:
+    chosen = next(iter(called.values()))
+    if isinstance(request.tool_choice, ToolChoice) and request.tool_choice.function is not None:
+        if request.tool_choice.function.name not in called:
             raise RefusedError(400, "Tool choice names a function that is not in 'tools'.", param="tool_choice")
-        chosen = known[request.tool_choice.function.name]
+        chosen = called[request.tool_choice.function.name]
     elif request.tool_choice != "required" and request.messages[-1].role == "tool":
         return None
     return Tool(name=chosen.name, parameters=chosen.parameters or _ANY_OBJECT)

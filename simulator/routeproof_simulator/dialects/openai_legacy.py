@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 import struct
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from routeproof_simulator import text
 from routeproof_simulator.dialects.completion import Choice, Wish, by_turns, choose
+from routeproof_simulator.dialects.openai_refusals import RefusedError
 from routeproof_simulator.dialects.openai_requests import (
     CompletionRequest,
     EmbeddingRequest,
-    RefusedError,
     TokenIds,
     inputs,
 )
-from routeproof_simulator.dialects.openai_said import Frames, Said, usage
+from routeproof_simulator.dialects.openai_said import Frames, Said
 from routeproof_simulator.dialects.persona import Persona
 from routeproof_simulator.script import Kind, Send
 
@@ -53,7 +53,9 @@ def echoed(request: CompletionRequest, choices: tuple[Choice, ...]) -> tuple[Cho
 
     def before(choice: Choice) -> Choice:
         prompt = prompts[choice.index // count]
-        return replace(choice, tokens=(prompt, *choice.tokens)) if isinstance(prompt, str) else choice
+        if not isinstance(prompt, str):
+            return choice
+        return structs.replace(choice, tokens=(prompt, *choice.tokens), text=prompt + choice.text)
 
     return tuple(map(before, choices))
 
@@ -68,8 +70,7 @@ def whole(said: Said, request: CompletionRequest) -> bytes:
     choices = [
         _choice(choice, choice.text, choice.tokens, request, choice.finish) for choice in echoed(request, said.choices)
     ]
-    counted = usage(said.prompt_tokens, said.completion_tokens)
-    return msgspec.json.encode({**said.envelope("text_completion"), "choices": choices, "usage": counted})
+    return said.body("text_completion", tuple(choices))
 
 
 def frames(said: Said, request: CompletionRequest) -> tuple[Send, ...]:

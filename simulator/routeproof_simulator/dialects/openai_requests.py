@@ -1,14 +1,20 @@
-"""What the OpenAI API accepts, as far as a fake provider reads it: unknown fields pass (docs: OpenAI API reference)."""
+"""What the OpenAI API accepts, and what it refuses (OpenAI API reference); the words are beside, in `openai_refusals`.
+
+Fields that are known and not read are named all the same, so that unknown ones show. What stands inside messages and
+tools is checked as far as it is read.
+"""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-T = TypeVar("T", bound=Struct)
+from routeproof_simulator.dialects import bodies, openai_conversation, openai_refusals
+from routeproof_simulator.dialects.openai_conversation import Message
+from routeproof_simulator.dialects.openai_refusals import RefusedError
+from routeproof_simulator.dialects.persona import Strictness
 
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=128)]
 TokenIds: TypeAlias = list[int]
@@ -16,35 +22,10 @@ TokenIds: TypeAlias = list[int]
 PROMPTS_MAX = 2048
 
 
-class RefusedError(Exception):
-    """The request is wrong: the status and the four fields of OpenAI's error."""
-
-    def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.param = param
-        self.code = code
-
-
 class StreamOptions(Struct, frozen=True):
     """`stream_options`."""
 
     include_usage: bool | None = None
-
-
-class Message(Struct, frozen=True):
-    """One message of a conversation; assistants and tools bear more, which is not read."""
-
-    role: str
-    content: str | list[dict[str, Any]] | None = None
-
-    @property
-    def text(self) -> str:
-        """The text of all parts."""
-        if isinstance(self.content, list):
-            return "".join(part["text"] for part in self.content if isinstance(part.get("text"), str))
-        return self.content or ""
 
 
 class Function(Struct, frozen=True):
@@ -57,8 +38,8 @@ class Function(Struct, frozen=True):
 class ToolSpec(Struct, frozen=True):
     """A tool that the model may call."""
 
-    function: Function
-    type: str = "function"
+    type: str
+    function: Function | None = None
 
 
 class ToolName(Struct, frozen=True):
@@ -70,8 +51,8 @@ class ToolName(Struct, frozen=True):
 class ToolChoice(Struct, frozen=True):
     """`tool_choice`, where it names a tool."""
 
-    function: ToolName
-    type: str = "function"
+    type: str
+    function: ToolName | None = None
 
 
 class JsonSchema(Struct, frozen=True):
@@ -88,10 +69,22 @@ class ResponseFormat(Struct, frozen=True):
     json_schema: JsonSchema | None = None
 
 
-class Sampling(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all endpoints share."""
+
+    model: Annotated[str, Meta(min_length=1)]
+    user: str | None = None
+
+    def check(self) -> None:
+        """Raise `RefusedError` for what the types do not forbid."""
+
+
+T = TypeVar("T", bound=Request)
+
+
+class Sampling(Request, frozen=True, kw_only=True):
     """What chat and legacy completions share."""
 
-    model: str
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -101,6 +94,8 @@ class Sampling(Struct, frozen=True, kw_only=True):
     stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    seed: int | None = None
+    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
 
     @property
     def includes_usage(self) -> bool:
@@ -112,6 +107,11 @@ class Sampling(Struct, frozen=True, kw_only=True):
         """The stop sequences."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
+    def check(self) -> None:
+        """Raise `RefusedError` for what the types do not forbid."""
+        if self.stream_options is not None and not self.stream:
+            raise only_with("stream_options", "'stream' is enabled")
+
 
 class ChatRequest(Sampling, frozen=True, kw_only=True):
     """`POST /v1/chat/completions`."""
@@ -120,9 +120,50 @@ class ChatRequest(Sampling, frozen=True, kw_only=True):
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
     tools: Annotated[list[ToolSpec], Meta(min_length=1, max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    metadata: Annotated[dict[str, str], Meta(max_length=16)] | None = None
+    store: bool | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    service_tier: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    prompt_cache_options: Any = None
+    modalities: list[str] | None = None
+    audio: Any = None
+    prediction: Any = None
+    web_search_options: Any = None
+    moderation: Any = None
+    functions: list[Function] | None = None  # deprecated since tools came
+    function_call: Any = None
+
+    @property
+    def called(self) -> dict[str, Function]:
+        """The functions that may be called, by name; tools of other kinds are not played."""
+        return {tool.function.name: tool.function for tool in self.tools or () if tool.function is not None}
+
+    def check(self) -> None:
+        """Raise `RefusedError` for what the types do not forbid."""
+        Sampling.check(self)
+        openai_conversation.check(self.messages)
+        if self.max_tokens is not None and self.max_completion_tokens is not None:
+            message = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
+            raise RefusedError(400, message, param="max_tokens", code="invalid_parameter_combination")
+        if self.response_format is not None and self.response_format.type == "json_object":
+            openai_conversation.check_json(self.messages)
+        if self.top_logprobs is not None and not self.logprobs:
+            raise only_with("top_logprobs", "'logprobs' is enabled")
+        if self.tools is None:
+            for name, given in (("tool_choice", self.tool_choice), ("parallel_tool_calls", self.parallel_tool_calls)):
+                if given is not None:
+                    raise only_with(name, "'tools' are specified")
+        for index, tool in enumerate(self.tools or ()):
+            if tool.type == "function" and tool.function is None:
+                raise openai_refusals.missing(f"tools[{index}].function")
 
 
 class CompletionRequest(Sampling, frozen=True, kw_only=True):
@@ -130,13 +171,14 @@ class CompletionRequest(Sampling, frozen=True, kw_only=True):
 
     prompt: str | Annotated[list[str | int | TokenIds], Meta(min_length=1, max_length=PROMPTS_MAX)] = "<|endoftext|>"
     echo: bool | None = None
+    best_of: Annotated[int, Meta(ge=1, le=20)] | None = None
+    suffix: str | None = None
     logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
 
 
-class EmbeddingRequest(Struct, frozen=True, kw_only=True):
+class EmbeddingRequest(Request, frozen=True, kw_only=True):
     """`POST /v1/embeddings`."""
 
-    model: str
     input: str | Annotated[list[str | int | TokenIds], Meta(min_length=1, max_length=PROMPTS_MAX)]
     encoding_format: str = "float"
     dimensions: Annotated[int, Meta(ge=1, le=3072)] | None = None
@@ -154,32 +196,35 @@ def inputs(given: str | list[str | int | TokenIds]) -> list[str | TokenIds]:
     return [each for each in given if not isinstance(each, int)]
 
 
-_PLACE: Final = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
-_MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
+def only_with(param: str, condition: str) -> RefusedError:
+    """Return the refusal of *param*, which needs another."""
+    message = f"Invalid value for '{param}': '{param}' is only allowed when {condition}."
+    return RefusedError(400, message, param=param)
 
 
-def parse(body: bytes, kind: type[T]) -> T:
+def parse(body: bytes, kind: type[T], strict: Strictness = True) -> T:
     """Return *body* as a *kind*; raise `RefusedError` in the words of the OpenAI API."""
     try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        request = _read(body, kind, strict)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        message = (
-            "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
-            "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)"
-        )
-        raise RefusedError(400, message) from None
+        raise RefusedError(400, openai_refusals.NOT_JSON) from None
+    if strict:
+        request.check()
+    return request
 
 
-def _invalid(sentence: str) -> RefusedError:
-    found = _PLACE.search(sentence)
-    place = found["place"] if found else ""
-    if missing := _MISSING.match(sentence):
-        param = f"{place}.{missing['field']}" if place else missing["field"]
-        return RefusedError(
-            400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
-        )
-    wrong = _PLACE.sub("", sentence)
-    kind = "invalid_type" if ", got " in wrong else "invalid_value"
-    return RefusedError(400, f"Invalid value for '{place}': {wrong}.", param=place or None, code=kind)
+def _read(body: bytes, kind: type[T], strict: Strictness) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        tree: object = msgspec.json.decode(body)
+    if isinstance(tree, dict):
+        fields = msgspec.convert(tree, dict[str, Any])
+        unknown = fields.keys() - set(kind.__struct_encode_fields__)
+        if unknown and strict is True:
+            raise openai_refusals.unknown(unknown)
+        tree = {name: value for name, value in fields.items() if name not in unknown}
+    try:
+        return msgspec.convert(tree, kind) if strict else bodies.overlooking(tree, kind)
+    except msgspec.ValidationError as error:
+        raise openai_refusals.wrong(str(error), tree) from None

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, final
+from functools import lru_cache
+from typing import Any, Final, final
 
 import msgspec
+from msgspec import Raw, Struct
 
 from routeproof_simulator.dialects.completion import Choice
 from routeproof_simulator.script import Kind, Send
 
+_PROMPT_DETAILS: Final = Raw(b'{"cached_tokens":0,"audio_tokens":0}')
+_COMPLETION_DETAILS: Final = Raw(
+    b'{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}'
+)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Usage(Struct, frozen=True):
+    """The usage object with its details."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: Raw = _PROMPT_DETAILS
+    completion_tokens_details: Raw = _COMPLETION_DETAILS
+
+
+class Envelope(Struct, frozen=True, kw_only=True):
+    """The fields that every body and every chunk of an answer bears."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    service_tier: str = "default"
+    system_fingerprint: str
+
+
+class Body(Envelope, frozen=True, kw_only=True):
+    """A whole answer; the choices are as the endpoint has them."""
+
+    choices: tuple[Any, ...]
+    usage: Usage
+
+
+class Said(Struct, frozen=True, kw_only=True):
     """A completion and what identifies it."""
 
     id: str
@@ -21,22 +56,34 @@ class Said:
     fingerprint: str
     choices: tuple[Choice, ...]
     prompt_tokens: int
+    completion_tokens: int  # of all choices together
 
     @property
-    def completion_tokens(self) -> int:
-        """How many tokens all choices say together."""
-        return sum(len(choice.tokens) for choice in self.choices)
+    def usage(self) -> Usage:
+        """What the answer cost."""
+        return usage(self.prompt_tokens, self.completion_tokens)
 
-    def envelope(self, kind: str) -> dict[str, Any]:
-        """Return the fields that every body and every chunk of this answer bears."""
-        return {
-            "id": self.id,
-            "object": kind,
-            "created": self.created,
-            "model": self.model,
-            "service_tier": "default",
-            "system_fingerprint": self.fingerprint,
-        }
+    def body(self, kind: str, choices: tuple[Any, ...]) -> bytes:
+        """Return the body of a whole answer of *kind*."""
+        return _encode(
+            Body(
+                id=self.id,
+                object=kind,
+                created=self.created,
+                model=self.model,
+                system_fingerprint=self.fingerprint,
+                choices=choices,
+                usage=self.usage,
+            )
+        )
+
+    def envelope(self, kind: str) -> bytes:
+        """Return the fields that every chunk of *kind* bears, as JSON."""
+        return _encode(
+            Envelope(
+                id=self.id, object=kind, created=self.created, model=self.model, system_fingerprint=self.fingerprint
+            )
+        )
 
 
 @final
@@ -46,35 +93,40 @@ class Frames:
     def __init__(self, said: Said, kind: str, *, includes_usage: bool) -> None:
         self._said = said
         self._includes_usage = includes_usage
-        self._shared = b"data: " + msgspec.json.encode(said.envelope(kind))[:-1]  # open for more fields
+        self._shared = b"data: " + said.envelope(kind)[:-1]  # open for more fields
         self._end = b'],"usage":null}\n\n' if includes_usage else b"]}\n\n"
         self._sent: list[Send] = []
 
     def add(self, kind: Kind, choice: dict[str, Any]) -> None:
         """Add a chunk of one choice."""
-        self._sent.append(Send(self._shared + b',"choices":[' + msgspec.json.encode(choice) + self._end, kind))
+        self._sent.append(Send(self._shared + b',"choices":[' + _encode(choice) + self._end, kind))
+
+    def add_text(self, before: bytes, pieces: tuple[str, ...], after: bytes) -> None:
+        """Add a chunk of content for each of *pieces*; its choice is *before*, the piece in quotes, and *after*."""
+        first, last = self._shared + b',"choices":[' + before, after + self._end
+        content = Kind.CONTENT
+        self._sent += [Send(first + quoted(piece) + last, content) for piece in pieces]
 
     def ended(self) -> tuple[Send, ...]:
         """Return all frames, with usage where it was asked for, and `[DONE]`."""
-        ends = [Send(b"data: [DONE]\n\n", Kind.DONE)]
         if self._includes_usage:
-            counted = msgspec.json.encode(usage(self._said.prompt_tokens, self._said.completion_tokens))
-            ends.insert(0, Send(self._shared + b',"choices":[],"usage":' + counted + b"}\n\n", Kind.USAGE))
-        return (*self._sent, *ends)
+            counted = self._shared + b',"choices":[],"usage":' + _encode(self._said.usage) + b"}\n\n"
+            self._sent.append(Send(counted, Kind.USAGE))
+        return (*self._sent, _DONE)
 
 
-def usage(prompt: int, completion: int) -> dict[str, Any]:
+_DONE: Final = Send(b"data: [DONE]\n\n", Kind.DONE)
+
+
+@lru_cache(maxsize=4096)
+def quoted(piece: str) -> bytes:
+    """Return *piece* as a JSON string; answers are made of few different ones."""
+    return _encode(piece)
+
+
+def usage(prompt: int, completion: int) -> Usage:
     """Return the usage object with its details."""
-    return {
-        **counts(prompt, completion),
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": 0,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
+    return Usage(prompt, completion, prompt + completion)
 
 
 def counts(prompt: int, completion: int) -> dict[str, object]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from routeproof_simulator.algebra import Voice
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import Script
+
+Strictness: TypeAlias = bool | Literal["values"]
+"""True: what the real provider refuses is refused. "values": fields that it does not know pass. False: whatever can be
+answered is answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +25,10 @@ class Persona:
     models: tuple[str, ...]  # the ids it serves; none: whatever it is asked for
     seed: str
     tokens: int  # of an ordinary answer, where the request sets no lower limit
+    strict: Strictness = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """One request, and what sets it apart from all others."""
 
     request: Received
@@ -31,13 +37,13 @@ class Call:
     created: int  # Unix seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """The script of an answer, how many tokens it says, and how many it was asked with."""
 
     script: Script
     tokens: int = 0
     prompt_tokens: int = 0
+    voice: Voice | None = None  # of this answer, where the errors of a provider bear what sets one answer apart
 
 
 class Dialect(Voice, Protocol):

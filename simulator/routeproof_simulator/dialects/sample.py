@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, final
 
@@ -51,7 +52,9 @@ class _Sampler:
             case "string":
                 least = min(_count(schema.get("minLength"), 0), STRING_CHARACTERS_MAX)
                 return self._said.ljust(least, ".")[: _count(schema.get("maxLength"), STRING_CHARACTERS_MAX)]
-            case "integer" | "number":
+            case "integer":
+                return math.ceil(_number(schema))
+            case "number":
                 return _number(schema)
             case "boolean":
                 return True

@@ -7,31 +7,106 @@ Names follow Toxiproxy where it has one. Times are in seconds. Where a fault set
 
 from __future__ import annotations
 
-from routeproof_simulator.faults.answers import Answer, Empty, ErrorIn200, Fail, Gzip, StreamError, WrongContentType
-from routeproof_simulator.faults.breaks import Cut, Reset, Stall
-from routeproof_simulator.faults.content import BadJson, Framing, Insert, NoDone, NoFinish, Usage
-from routeproof_simulator.faults.timing import Drip, Latency, Pace, Slicer, Ttft
+from routeproof_simulator.faults.capacity import Capacity, ColdStart, Flap
+from routeproof_simulator.faults.errors import ErrorIn200, Fail
+from routeproof_simulator.faults.http import (
+    Answer,
+    BadChunk,
+    BadGzip,
+    Empty,
+    Gzip,
+    Http10,
+    Interim,
+    OversizedBody,
+    OversizedHeaders,
+    Redirect,
+    WrongContentLength,
+    WrongContentType,
+)
+from routeproof_simulator.faults.limits import RateLimit
+from routeproof_simulator.faults.meaning import (
+    EmptyCompletion,
+    FinishReason,
+    FirstChoiceOnly,
+    NoUsage,
+    Refusal,
+    SchemaDrift,
+    TruncatedArguments,
+    Usage,
+    WrongIndex,
+    WrongModel,
+)
+from routeproof_simulator.faults.profile import LatencyFrom, Profile, SelfHosted, Speed
+from routeproof_simulator.faults.stream import (
+    BadJson,
+    DataAfterDone,
+    DuplicateEvent,
+    Framing,
+    GiantEvent,
+    Insert,
+    NoBlankLine,
+    NoDone,
+    NoFinish,
+    OnlyComments,
+    StreamError,
+    SwapEvents,
+)
+from routeproof_simulator.faults.timing import Latency, Pace, Ttft
+from routeproof_simulator.faults.wire import CloseOnReuse, Cut, Drip, Reset, Slicer, SlowClose, Stall
 
 __all__ = [
     "Answer",
+    "BadChunk",
+    "BadGzip",
     "BadJson",
+    "Capacity",
+    "CloseOnReuse",
+    "ColdStart",
     "Cut",
+    "DataAfterDone",
     "Drip",
+    "DuplicateEvent",
     "Empty",
+    "EmptyCompletion",
     "ErrorIn200",
     "Fail",
+    "FinishReason",
+    "FirstChoiceOnly",
+    "Flap",
     "Framing",
+    "GiantEvent",
     "Gzip",
+    "Http10",
     "Insert",
+    "Interim",
     "Latency",
+    "LatencyFrom",
+    "NoBlankLine",
     "NoDone",
     "NoFinish",
+    "NoUsage",
+    "OnlyComments",
+    "OversizedBody",
+    "OversizedHeaders",
     "Pace",
+    "Profile",
+    "RateLimit",
+    "Redirect",
+    "Refusal",
     "Reset",
+    "SchemaDrift",
+    "SelfHosted",
     "Slicer",
+    "SlowClose",
+    "Speed",
     "Stall",
     "StreamError",
+    "SwapEvents",
+    "TruncatedArguments",
     "Ttft",
     "Usage",
+    "WrongContentLength",
     "WrongContentType",
+    "WrongIndex",
+    "WrongModel",
 ]

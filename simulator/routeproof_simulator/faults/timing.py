@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
-from routeproof_simulator.algebra import Behaviour, Situation, within
-from routeproof_simulator.script import Kind, Op, Script, Send, Wait, is_stream, pieces, split_before
+from routeproof_simulator.algebra import Behaviour, Situation
+from routeproof_simulator.ranges import Range, Seconds, within
+from routeproof_simulator.script import Kind, Op, Script, Send, Wait, is_stream, split_before
 
 
 @final
@@ -16,11 +17,11 @@ from routeproof_simulator.script import Kind, Op, Script, Send, Wait, is_stream,
 class Latency(Behaviour):
     """Nothing is sent for *seconds*, give or take up to *jitter*."""
 
-    seconds: float
-    jitter: float = 0.0
+    seconds: Seconds
+    jitter: Seconds = 0.0
 
     def __post_init__(self) -> None:
-        within("seconds", self.seconds, low=0.0)
+        Behaviour.__post_init__(self)
         within("jitter", self.jitter, low=0.0, high=self.seconds)
 
     def __call__(self, script: Script, situation: Situation) -> Script:
@@ -33,10 +34,7 @@ class Latency(Behaviour):
 class Ttft(Behaviour):
     """The first content comes after *seconds*; a stream's head and role go before it, a whole answer's head waits."""
 
-    seconds: float
-
-    def __post_init__(self) -> None:
-        within("seconds", self.seconds, low=0.0)
+    seconds: Seconds
 
     def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
@@ -49,10 +47,7 @@ class Ttft(Behaviour):
 class Pace(Behaviour):
     """Content comes at *tokens_per_second*; a whole answer takes as long as its stream would."""
 
-    tokens_per_second: float
-
-    def __post_init__(self) -> None:
-        within("tokens_per_second", self.tokens_per_second, low=0.0, above=True)
+    tokens_per_second: Annotated[float, Range(above=True, unit="tokens a second")]
 
     def __call__(self, script: Script, situation: Situation) -> Script:
         gap = 1.0 / self.tokens_per_second
@@ -66,43 +61,3 @@ class Pace(Behaviour):
                 begun = True
             paced.append(op)
         return tuple(paced)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Slicer(Behaviour):
-    """The body leaves in pieces of *bytes*, inside characters too, *delay* seconds apart."""
-
-    bytes: int
-    delay: float = 0.0
-
-    def __post_init__(self) -> None:
-        within("bytes", self.bytes, low=1)
-        within("delay", self.delay, low=0.0)
-
-    def __call__(self, script: Script, situation: Situation) -> Script:
-        del situation
-        sliced: list[Op] = []
-        for op in script:
-            if isinstance(op, Send):
-                for piece in pieces(op.data, self.bytes):
-                    sliced += [Send(piece, op.kind), Wait(self.delay)]
-            else:
-                sliced.append(op)
-        return tuple(sliced)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Drip(Behaviour):
-    """The body leaves *bytes* at a time, every *seconds*: always alive, never done."""
-
-    seconds: float
-    bytes: int = 1
-
-    def __post_init__(self) -> None:
-        within("seconds", self.seconds, low=0.0, above=True)
-        within("bytes", self.bytes, low=1)
-
-    def __call__(self, script: Script, situation: Situation) -> Script:
-        return Slicer(self.bytes, self.seconds)(script, situation)

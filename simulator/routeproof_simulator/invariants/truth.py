@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 
 from routeproof_simulator.invariants.finding import Declared, Found
-from routeproof_simulator.invariants.views import is_event_stream, succeeded
+from routeproof_simulator.invariants.views import fault_spans, is_event_stream, is_healthy, succeeded
+from routeproof_simulator.provider import Door
 from routeproof_spec.history import Exchange, History
 from routeproof_spec.redaction import SECRET_HEADERS, fingerprint
 
 # A header in whole milliseconds may be rounded up.
 _ROUNDING_MS = 1.0
+
+_SHUT = frozenset(door.value for door in Door if door is not Door.OPEN)
 
 
 def headers_tell_the_truth(history: History, declared: Declared) -> Found:
@@ -38,8 +41,14 @@ def _provider(history: History, exchange: Exchange, header: str | None) -> Found
     if claimed is None:
         if succeeded(exchange):
             yield f"a success does not say in {header} who served it", (exchange.marker,)
-    elif claimed != attempts[-1].provider:
+    elif claimed != attempts[-1].provider and not _asked_in_vain(history, exchange, claimed):
         yield f"{header} says {claimed}, but {attempts[-1].provider} answered", (exchange.marker,)
+
+
+def _asked_in_vain(history: History, exchange: Exchange, provider: str) -> bool:
+    """Whether *provider* may have been asked last and kept no trace of it: it served nothing, and its door was shut."""
+    spans = fault_spans(history, _SHUT)
+    return exchange.status != 200 and not is_healthy(spans, provider, exchange.sent_at, exchange.ended_at)
 
 
 def _latency(exchange: Exchange, header: str | None) -> Found:

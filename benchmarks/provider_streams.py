@@ -1,0 +1,133 @@
+"""How punctual a fake provider is under many paced streams, how much memory it holds, and how soon it starts.
+
+    python benchmarks/provider_streams.py [STREAMS]
+
+One process serves on one core. Another asks for 1,000 streams at once, each paced at 20 tokens a second, and the provider's
+own journal says how late each frame left, against the moment at which it was due. Then come 200,000 whole answers and
+10,000 streams, and the memory that the process holds is read before and after (resident set size, proc(5)).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import trio
+from load import chat_requests, load
+from providers import KEY, served
+
+from routeproof_simulator import FleetClient, FleetConfig, ProviderConfig, RunningFleet, serving_fleet
+
+STREAMS = 1000
+TOKENS = 48
+PACE = 20.0  # tokens a second
+WHOLE = 30_000
+STREAMED = 4_000
+STEP = 2.0  #: seconds of load between two looks at the memory
+
+
+def serve_fleet(tell: Connection) -> None:
+    async def main() -> None:
+        alike = FleetConfig(
+            providers=(
+                ProviderConfig(name="paced", key=KEY, tokens=TOKENS, behaviour=[{"pace": {"tokens_per_second": PACE}}]),
+                ProviderConfig(name="fast", key=KEY, tokens=TOKENS),
+            )
+        )
+        async with serving_fleet(alike) as fleet:
+            tell.send((port_of(fleet, "paced"), port_of(fleet, "fast"), fleet.control_url))
+            await trio.sleep_forever()
+
+    trio.run(main)
+
+
+def port_of(fleet: RunningFleet, name: str) -> int:
+    return int(fleet.base_urls[name].removesuffix("/v1").rpartition(":")[2])
+
+
+def stream_at_once(port: int, count: int) -> None:
+    """Ask for *count* streams at once, and read them to their ends."""
+    requests = chat_requests(KEY, stream=True)
+    poll = select.epoll()
+    open_ones: dict[int, tuple[socket.socket, bytes]] = {}
+    for _ in range(count):
+        asking = socket.create_connection(("127.0.0.1", port))
+        open_ones[asking.fileno()] = (asking, b"")
+        poll.register(asking.fileno(), select.EPOLLIN)
+    for asking, _ in open_ones.values():
+        asking.sendall(next(requests))
+    while open_ones:
+        for number, _ in poll.poll(30.0):
+            asking, tail = open_ones[number]
+            tail = (tail + asking.recv(1 << 16))[-5:]
+            open_ones[number] = (asking, tail)
+            if tail == b"0\r\n\r\n":
+                poll.unregister(number)
+                asking.close()
+                del open_ones[number]
+
+
+def lateness(control_url: str) -> list[float]:
+    """Return by how many seconds each frame of content left later than it was due, in ascending order."""
+
+    async def attempts() -> list[float]:
+        late: list[float] = []
+        async with FleetClient(control_url) as client:
+            for attempt in await client.attempts():
+                at = [frame.at for frame in attempt.frames if b'"content":"' in frame.data and b"role" not in frame.data]
+                late += [at[index] - at[0] - index / PACE for index in range(1, len(at))]
+        return sorted(late)
+
+    return trio.run(attempts)
+
+
+def resident(pid: int) -> float:
+    """Return the memory that a process holds, in megabytes."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+def start_seconds() -> float:
+    """Return how long a fleet takes from its configuration to open ports, the imports not counted."""
+    code = (
+        "import time, trio; from routeproof_simulator import load_fleet, serving_fleet\n"
+        "async def main():\n"
+        "    began = time.perf_counter()\n"
+        "    async with serving_fleet(load_fleet()):\n"
+        "        print(time.perf_counter() - began)\n"
+        "import routeproof_simulator.fleet; trio.run(main)\n"
+    )
+    return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    streams = int(sys.argv[1]) if len(sys.argv) > 1 else STREAMS
+    print(f"start: {sorted(start_seconds() for _ in range(5))[2]:.3f} s after import")
+    with served(serve_fleet) as (pid, (paced, fast, control_url)):
+        stream_at_once(paced, streams)
+        late = lateness(control_url)
+        p50, p99 = late[len(late) // 2], late[len(late) * 99 // 100]
+        print(f"{streams} streams at {PACE:g} tokens a second: frames late by {p50 * 1e3:.1f} ms (median), ", end="")
+        print(f"{p99 * 1e3:.1f} ms (p99), {late[-1] * 1e3:.1f} ms (worst) of {len(late):,}")
+        measured = [resident(pid)]
+        for wanted, is_stream in ((WHOLE, False), (STREAMED, True)):
+            answered = 0
+            while answered < wanted:
+                answered += load(fast, chat_requests(KEY, stream=is_stream), STEP)[0]
+                measured.append(resident(pid))
+            print(f"memory after {answered:,} {'streams' if is_stream else 'whole answers'}: {measured[-1]:.0f} MB")
+        rises = sum(after > before for before, after in pairwise(measured[len(measured) // 2 :]))
+        print(f"memory at most {max(measured):.0f} MB; it rose in {rises} of the last {len(measured) // 2} looks")
+
+
+if __name__ == "__main__":
+    main()
