@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SUBJECTS := .venv-subjects
+PEERS := .peers
 REPORT ?= report
 
-.PHONY: help demo test lint wheel-test kill-matrix bench clean
+.PHONY: help demo test lint wheel-test kill-matrix bench peers clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,10 +32,14 @@ kill-matrix: $(VENV)/.installed-dev ## Judge every wrong gateway, and every righ
 	$(BIN)/python -m pytest -n 2 tests/mutants
 
 bench: $(VENV)/.installed-dev ## Print the ratios that the documentation claims
-	$(BIN)/python benchmarks/providers.py
+	AIMOCK="$$(test -e $(PEERS)/.installed && echo $(PEERS)/node_modules/@copilotkit/aimock)" \
+		$(BIN)/python benchmarks/providers.py
+	$(BIN)/python benchmarks/provider_streams.py
+
+peers: $(PEERS)/.installed ## Install what `make bench` measures beside ours (needs npm)
 
 clean: ## Remove what was installed and made
-	rm -rf $(VENV) $(SUBJECTS) build dist $(REPORT)
+	rm -rf $(VENV) $(SUBJECTS) $(PEERS) build dist $(REPORT)
 
 # pip's own version comes first: dependency groups need 25.1, and machines carry older ones.
 $(VENV)/bin/python:
@@ -47,6 +52,11 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	@touch $@
+
+# Fake providers that nobody here wrote, for the benchmarks alone.
+$(PEERS)/.installed:
+	npm install --silent --no-fund --no-audit --prefix $(PEERS) @copilotkit/aimock@1.43.0
 	@touch $@
 
 # Gateways that nobody here wrote, and that the suite judges. They are never dependencies of the project.

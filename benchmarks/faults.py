@@ -17,10 +17,10 @@ from queue import SimpleQueue
 from typing import Final, get_args
 
 from benchmarks.sdks import KEY, TIMEOUT, Asking, Question, ask_anthropic, ask_openai, difference
-from routeproof_simulator import Door, FleetConfig, FleetThread, ProviderConfig, spelling
+from routeproof_simulator import Door, FleetConfig, FleetThread, ProviderConfig
 from routeproof_simulator import behaviours as b
 from routeproof_simulator.algebra import Behaviour
-from routeproof_simulator.catalogue import GROUPS, Attribute, Description
+from routeproof_simulator.catalogue import GROUPS, Attribute, Description, describe
 from routeproof_simulator.script import Place
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "faults.md"
@@ -198,7 +198,7 @@ def page(outcomes: Mapping[str, list[tuple[str, str]]]) -> str:
     """Return what stands below the marker of the page: the groups, each with its faults and what was measured."""
     measured = " and ".join(f"{name} {version(name)}" for name in outcomes)
     lines = [f"Measured with {measured}, no retries, a timeout of {TIMEOUT:g} s."]
-    described = spelling.describe()
+    described = describe()
     for group in GROUPS:
         faults = [each for each in described if each.group == group]
         lines += ["", f"## {TITLES[group]}", "", "| name | attributes | what happens |", "|---|---|---|"]

@@ -11,7 +11,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from routeproof import FleetThread, SteeredProvider, fail, first, pace
+from routeproof import FleetThread, SteeredProvider, fail, faults, first, pace
 
 QUESTION = "Say hello."
 
@@ -28,14 +28,14 @@ def client(provider: SteeredProvider) -> OpenAI:
 
 
 # The fault belongs to the test: it is set before, and healed after.
-@pytest.mark.faults(first(1, fail(429, retry_after=1)))
+@faults(first(1, fail(429, retry_after=1)))
 def test_a_rate_limit_is_survived(client: OpenAI, provider: SteeredProvider) -> None:
     assert ask(client)
     assert provider.seen.statuses == (429, 200)
     assert provider.seen.pauses()[0] >= 1.0  # it waited for as long as it was told
 
 
-@pytest.mark.faults(fail(401))
+@faults(fail(401))
 def test_a_wrong_key_is_not_tried_again(client: OpenAI, provider: SteeredProvider) -> None:
     with pytest.raises(openai.AuthenticationError):
         ask(client)
@@ -49,7 +49,7 @@ def test_one_connection_serves_them_all(client: OpenAI, provider: SteeredProvide
 
 
 # The providers run in a thread of their own, so asyncio and trio code are tested as well as any other.
-@pytest.mark.faults(pace(20))
+@faults(pace(20))
 def test_who_stops_reading_hangs_up(provider: SteeredProvider) -> None:
     async def read_one_chunk() -> None:
         async with (
@@ -65,7 +65,7 @@ def test_who_stops_reading_hangs_up(provider: SteeredProvider) -> None:
 
 
 # An application that reads its settings from the environment is given them there.
-@pytest.mark.faults("alpha", fail(503))
+@faults("alpha", fail(503))
 def test_the_second_provider_is_asked(fleet: FleetThread, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in fleet["beta"].environ.items():
         monkeypatch.setenv(name, value)

@@ -1,7 +1,7 @@
 """Prove what an LLM gateway does: the names that people import.
 
-`FleetThread` serves fake providers beside any test, as do the fixtures `fleet` and `provider` of the pytest plugin; the
-words of `routeproof_simulator.behaviours` say how they misbehave. Everything else is the command line:
+`FleetThread` serves fake providers beside any test; in pytest the fixtures `fleet` and `provider` do, and `faults` says
+what goes wrong. The words for it are in `routeproof_simulator.behaviours`. Everything else is the command line:
 `routeproof --help`.
 """
 
@@ -17,7 +17,8 @@ from routeproof_simulator import (
     load_fleet,
     serving_fleet,
 )
-from routeproof_simulator.behaviours import chance, cut, fail, first, latency, ok, pace, reset, stall, ttft
+from routeproof_simulator.behaviours import chance, cut, fail, first, ok, pace, reset, stall, ttft
+from routeproof_simulator.marks import faults
 from routeproof_spec import Attempt, Exchange, History, RouteproofError, Violation
 
 __all__ = [
@@ -37,8 +38,8 @@ __all__ = [
     "chance",
     "cut",
     "fail",
+    "faults",
     "first",
-    "latency",
     "load_fleet",
     "ok",
     "pace",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import trio
 
+from routeproof.introduction import introduction
 from routeproof.shipped import FLEETS, SCENARIOS, found
 from routeproof_simulator.fleet import FleetConfig, load_fleet, serving_fleet
 from routeproof_simulator.scenario import load_schedule
@@ -26,14 +27,10 @@ def command(fleet: str, host: str, scenario: str | None, scale: float) -> None:
     """Start fake providers that misbehave on demand.
 
     \b
-    Then, for example:
-      curl -X PUT http://127.0.0.1:8710/providers/alpha/behaviour \\
-        -d '{"behaviour": [{"fail": {"status": 503}}], "ttl": 60}'
-      curl -X POST http://127.0.0.1:8710/heal
-
-    \b
-    Or let a story go over them, four times as fast as it is told:
-      routeproof providers --scenario shared_edge --scale 4
+    Examples:
+      routeproof providers                                     three of them, and a page to break them by a click
+      routeproof providers --fleet mine.toml --host 0.0.0.0    your own, for other machines too
+      routeproof providers --scenario shared_edge --scale 4    a story goes over them, four times as fast as told
     """
     config = load_fleet(found(fleet, FLEETS))
     names = [each.name for each in config.providers]
@@ -43,9 +40,7 @@ def command(fleet: str, host: str, scenario: str | None, scale: float) -> None:
 
 async def _serve(config: FleetConfig, host: str, planned: tuple[Schedule, int] | None, scale: float) -> None:
     async with serving_fleet(config, host=host) as fleet:
-        for name, url in fleet.base_urls.items():
-            click.echo(f"{name:<12} {url}")
-        click.echo(f"{'control':<12} {fleet.control_url}\nStop them with Ctrl-C.")
+        click.echo(introduction(config, fleet))
         if planned is not None:
             schedule, seed = planned
             fleet.performance.play(schedule, seed=seed, scale=scale)

@@ -68,7 +68,7 @@ class Situation:
     now: float = 0.0  #: seconds, on the run's clock
     created: int = 0  # Unix time in seconds
     memory: dict[object, Any] = field(default_factory=dict[object, Any])
-    """What a behaviour keeps from one attempt to the next, by a key of its own; empty again when behaviours are set."""
+    """What a behaviour keeps from one attempt to the next, by itself as the key; lost when it is no longer set."""
 
 
 @dataclass(frozen=True, slots=True)

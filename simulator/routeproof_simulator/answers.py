@@ -159,12 +159,12 @@ class _Reading:
             yield from self._block(index, block)
             if block.get("type") == "tool_use":
                 yield self._tool(index), msgspec.json.encode(block.get("input")).decode()
-        index = tree.get("index")
-        yield from self._block(index, _table(tree.get("content_block")))
+        at = tree.get("index")
+        yield from self._block(at, _table(tree.get("content_block")))
         delta = _table(tree.get("delta"))
         yield "0", _text(delta.get("text"))
         if arguments := _text(delta.get("partial_json")):
-            yield self._tool(index), arguments
+            yield self._tool(at), arguments
 
     def _block(self, index: object, block: Json) -> Iterator[tuple[str, str]]:
         yield "0", _text(block.get("text"))

@@ -98,7 +98,9 @@ class FleetClient:
     async def _ask(self, method: str, path: str, body: object = None, *, waits: float = 0.0) -> bytes:
         content = None if body is None else msgspec.json.encode(body)
         try:
-            response = await self._client.request(method, path, content=content, headers=_JSON, timeout=DEADLINE + waits)
+            response = await self._client.request(
+                method, path, content=content, headers=_JSON, timeout=DEADLINE + waits
+            )
         except httpx2.TransportError as error:
             reason = str(error) or type(error).__name__
             raise TargetUnreachable(

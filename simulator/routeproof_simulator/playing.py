@@ -136,6 +136,7 @@ class Player:
                 case _:  # much has been put
                     await self._flush()
         self._end()
+        self._held = 0  # nothing follows for which to hold anything back
         await self._flush()
         self.keeps_alive = self._request.keep_alive and not self._until_close and ended is Ended.COMPLETE
         self._entry.end(ended, self._now())

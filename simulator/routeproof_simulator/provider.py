@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, final
 
 from msgspec import Struct
 
-from routeproof_simulator.algebra import Behaviour, Situation, ok, rewrite
+from routeproof_simulator.algebra import Behaviour, Situation, ok, parts, rewrite
 from routeproof_simulator.dialects import DIALECTS, Call, Persona
 from routeproof_simulator.journal import Entry, Journal
 from routeproof_simulator.received import Received
@@ -165,7 +165,9 @@ class Provider:
         self._behaviour = behaviour
         self._reverts_at = None if ttl is None else self._now() + ttl
         self._seen.begin()
-        self._memory = {}
+        # What stays goes on as it was: a fault on top of a rate limit does not fill the limit's bucket again.
+        stay = parts(behaviour)
+        self._memory = {key: kept for key, kept in self._memory.items() if key in stay}
 
     def heal(self) -> None:
         """Behave as configured; the door too is as configured."""

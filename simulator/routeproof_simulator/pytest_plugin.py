@@ -1,7 +1,7 @@
 """The pytest plugin for people's own tests: fake providers that misbehave as the test says.
 
 ```python
-@pytest.mark.faults(first(1, fail(429, retry_after=1)))
+@faults(first(1, fail(429, retry_after=1)))
 def test_my_application_survives_a_rate_limit(provider):
     assert my_application(base_url=provider.base_url, key=provider.key) == "an answer"
     assert provider.seen.statuses == (429, 200)
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from routeproof_simulator.thread import FleetThread, SteeredProvider
 
 MARK = "faults"
-_USE = "write faults(behaviour) for the first one, or faults('alpha', behaviour)"
+_USE = "write faults(behaviour) for the first provider, or faults('alpha', behaviour)"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,7 +63,7 @@ def fleet(request: pytest.FixtureRequest, fleet_config: FleetConfig, _fleet_pool
     """Fake model APIs on free loopback ports, healthy and with an empty journal: `fleet["alpha"].base_url`.
 
     They run in a thread of their own, for sync, asyncio and trio tests alike; tests with equal configurations share
-    them. Behaviours of the mark `faults` hold for the test, and are healed after it.
+    them. What the decorator `faults` says holds for the test, and is healed after it.
     """
     fleet = _fleet_pool.serving(fleet_config)
     fleet.heal()

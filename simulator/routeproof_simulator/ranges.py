@@ -69,8 +69,9 @@ def within(field: str, value: float | None, *, low: float, high: float = math.in
     if value is None:
         return
     if not math.isfinite(value) or value > high or value < low or (above and value == low):
-        least = f"greater than {low:g}" if above else f"at least {low:g}"
-        raise OutOfRangeError(field, found=value, wanted=least if high == math.inf else f"{least}, at most {high:g}")
+        least = f"greater than {low:.15g}" if above else f"at least {low:.15g}"
+        wanted = least if high == math.inf else f"{least}, at most {high:.15g}"
+        raise OutOfRangeError(field, found=value, wanted=wanted)
 
 
 def check(values: DataclassInstance) -> None:

@@ -18,7 +18,6 @@ from routeproof_simulator.refusals import (
     NOT_ONE_HOST,
     OTHER_PROTOCOL,
     OTHER_VERSION,
-    REQUEST_BYTES_MAX,
     Refusal,
     not_http,
 )
@@ -71,7 +70,6 @@ class H11Reader:
         self._raw = bytearray()  # the head as it came
         self._framing: h11.Connection | None = None  # of the body, once the head is complete
         self._body = bytearray()
-        self._bytes = 0  # of the body, framing and all
 
     def _take_head(self, data: bytes) -> bytes:
         """Take in what of *data* belongs to a head; return the rest."""
@@ -98,12 +96,10 @@ class H11Reader:
         self.wants_continue = head.first.get("expect", "").lower() == "100-continue"
         self._framing = h11.Connection(h11.SERVER)
         self._take_body(self._framing, bytes(self._raw))
-        self._bytes = 0
 
     def _take_body(self, framing: h11.Connection, data: bytes) -> bytes:
         """Take in what of *data* belongs to the body; return the rest."""
-        self._bytes += len(data)
-        try:
+        try:  # h11 itself bounds a trailer and the framing of chunks
             framing.receive_data(data)
             while self.refusal is None:
                 match framing.next_event():
@@ -123,8 +119,6 @@ class H11Reader:
                         continue  # the head, which is known
         except h11.RemoteProtocolError as error:
             self.refusal = not_http(error)
-        if self._bytes > REQUEST_BYTES_MAX:
-            self.refusal = self.refusal or BODY_TOO_LONG
         return b""
 
     def _complete(self) -> None:

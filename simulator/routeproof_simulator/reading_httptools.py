@@ -24,7 +24,6 @@ from routeproof_simulator.refusals import (
     NOT_ONE_HOST,
     OTHER_PROTOCOL,
     OTHER_VERSION,
-    REQUEST_BYTES_MAX,
     Refusal,
     not_http,
 )
@@ -56,7 +55,7 @@ class HttptoolsReader:
             return False
         if not had_begun and self._is_known(data):
             return False
-        count = self._count
+        count, body_bytes = self._count, len(self._body)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -65,10 +64,12 @@ class HttptoolsReader:
             assert self.refusal is not None  # one of ours, which said why
         except httptools.HttpParserError as error:
             self.refusal = not_http(error)
-        if self._count == count:  # else the piece is shared with the end of an earlier request, and not counted
-            self._bytes += len(data)
-            if self._bytes > (HEAD_BYTES_MAX if self._in_head else REQUEST_BYTES_MAX):
-                self.refusal = self.refusal or (HEAD_TOO_LONG if self._in_head else BODY_TOO_LONG)
+        if (self._count, len(self._body)) != (count, body_bytes):
+            self._other_bytes = 0
+        else:
+            self._other_bytes += len(data)
+            if self._other_bytes > HEAD_BYTES_MAX:
+                self.refusal = self.refusal or HEAD_TOO_LONG
         if not had_begun and self._count == count + 1 and not self.is_in_request and self.refusal is None:
             self._know(data)
         return self.is_in_request and not had_begun
@@ -155,7 +156,7 @@ class HttptoolsReader:
         self._headers: list[tuple[str, str]] = []
         self._body = bytearray()
         self._in_head = True
-        self._bytes = 0  # as they came, framing and all
+        self._other_bytes = 0  # that came since the body last grew: of a head, a trailer, or the framing of chunks
         self.is_in_request = False
 
     def _received(self, *, method: str) -> Received:

@@ -8,9 +8,8 @@ Refusal: TypeAlias = tuple[int, str]
 
 HEAD_BYTES_MAX: Final = 64 * 2**10
 BODY_BYTES_MAX: Final = 8 * 2**20
-REQUEST_BYTES_MAX: Final = 8 * BODY_BYTES_MAX  # framing and all, for chunks of one byte are six on the wire
 
-HEAD_TOO_LONG: Final = (431, f"The head is longer than {HEAD_BYTES_MAX} bytes.")
+HEAD_TOO_LONG: Final = (431, f"The head, or the trailer, is longer than {HEAD_BYTES_MAX} bytes.")
 BODY_TOO_LONG: Final = (413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
 OTHER_VERSION: Final = (505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
 NOT_ONE_HOST: Final = (400, "A request of HTTP/1.1 names its host, once.")  # RFC 9112, section 3.2

@@ -18,7 +18,7 @@ from routeproof_simulator.dialects.persona import Answer, Call
 from routeproof_simulator.faults.lens import json_of, spots
 from routeproof_simulator.script import JSON, Close, Head, Kind, Op, Script, Send, Wait, whole
 from routeproof_simulator.scrubbing import Scrubber, public_target, secrets_of
-from routeproof_spec.history import first_header
+from routeproof_spec.history import Headers, first_header
 
 _EVENT_END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _CHARACTERS_A_TOKEN: Final = 4  # of English, as the providers' own documents estimate
@@ -57,8 +57,7 @@ def script_of(recording: Recording, voice: Voice, *, speed: float = 1.0) -> Scri
     """Return the script that answers as *recording* says; *voice* knows what its events mean."""
     ops: list[Op] = [Wait(recording.head_after / speed)] if recording.head_after else []
     if recording.status is not None:
-        length = () if recording.length is None else (("content-length", str(recording.length)),)
-        ops.append(Head(recording.status, (*recording.headers, *length)))
+        ops.append(Head(recording.status, (*recording.headers, *_length(recording))))
     for index, (after, data) in enumerate(_frames(recording)):
         if after:
             ops.append(Wait(after / speed))
@@ -69,6 +68,15 @@ def script_of(recording: Recording, voice: Voice, *, speed: float = 1.0) -> Scri
     if recording.ended != "complete":
         ops.append(Close("fin" if recording.ended == "cut" else "rst"))
     return tuple(ops)
+
+
+def _length(recording: Recording) -> Headers:
+    """Return the length that the head announces: that of what is sent, unless less was sent than announced."""
+    if recording.length is None:
+        return ()
+    sent = sum(len(chunk.data) for chunk in recording.chunks)
+    is_whole = recording.ended == "complete" and sent  # people may have edited the text; HEAD sends none of it
+    return (("content-length", str(sent if is_whole else recording.length)),)
 
 
 def _frames(recording: Recording) -> Iterator[tuple[float, bytes]]:

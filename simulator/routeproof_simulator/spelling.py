@@ -22,11 +22,10 @@ from routeproof_simulator.algebra import (
     normal,
     parts,
 )
-from routeproof_simulator.catalogue import describe
 from routeproof_simulator.ranges import OutOfRangeError, hints_of, rules_of
 from routeproof_spec.errors import ConfigError
 
-__all__ = ["Spelled", "decode", "describe", "encode", "names"]
+__all__ = ["Spelled", "decode", "encode", "names"]
 
 Spelled: TypeAlias = list[dict[str, dict[str, Any]]]
 

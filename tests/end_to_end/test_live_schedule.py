@@ -103,4 +103,4 @@ def test_a_schedule_plays_behind_a_real_gateway_and_the_run_is_judged_like_any(t
     assert [each.provider for each in history.faults] == [each.provider for each in changes]
     late = [fault.at - (began + change.at / SCALE) for fault, change in zip(history.faults, changes, strict=True)]
     assert min(late) >= 0
-    assert sorted(late)[len(late) // 2] < 0.1  # the median: a busy machine may be late once
+    assert sorted(late)[len(late) // 2] < 0.25  # the median: a busy machine may be late once

@@ -13,7 +13,8 @@ import httpx2
 import pytest
 from openai import NotFoundError, OpenAI
 
-from routeproof import FleetConfig, FleetThread, ProviderConfig, latency
+from routeproof import FleetConfig, FleetThread, ProviderConfig
+from routeproof_simulator.behaviours import latency
 
 API_KEY = "sk-of-the-real-api"
 API = FleetConfig(providers=(ProviderConfig(name="alpha", key=API_KEY, models=("gpt-4o",)),))

@@ -21,11 +21,14 @@ from routeproof_simulator.behaviours import (
     error_in_200,
     fail,
     first,
+    framing,
     gzip,
+    interim,
     latency,
     no_done,
     no_finish,
     ok,
+    oversized_body,
     pace,
     reset,
     slicer,
@@ -33,8 +36,10 @@ from routeproof_simulator.behaviours import (
     stream_error,
     ttft,
     usage,
+    wrong_content_length,
     wrong_content_type,
 )
+from routeproof_simulator.faults import wire
 from routeproof_simulator.ranges import OutOfRangeError
 from routeproof_simulator.script import FOREVER, Close, Head, Kind, Script, Send, Wait
 from routeproof_spec.history import first_header
@@ -152,6 +157,12 @@ def test_slices_keep_every_byte_and_part_characters() -> None:
     assert body_of(sliced) == body_of(STREAM)
     assert all(len(op.data) == 1 for op in sliced if isinstance(op, Send))
     assert played(slicer(3, 0.5), WHOLE) == played(drip(0.5, 3), WHOLE)
+
+
+def test_a_frame_leaves_in_a_bounded_number_of_pieces() -> None:
+    sliced = played(oversized_body(2**20) | slicer(1), WHOLE)
+    assert len(sliced) < 3 * wire.PIECES_MAX
+    assert len(body_of(sliced)) == 2**20
 
 
 # What is answered instead
@@ -321,6 +332,16 @@ def test_a_fault_is_named_as_it_is_written() -> None:
         (lambda: pace(0.0), "tokens_per_second must be greater than 0, not 0.0"),
         (lambda: latency(1.0, jitter=2.0), "jitter must be at least 0, at most 1, not 2.0"),
         (lambda: chance(1.5, ok), "p must be at least 0, at most 1, not 1.5"),
+        (lambda: oversized_body(2**26 + 1), "bytes must be at least 1, at most 67108864, not 67108865"),
+        (lambda: interim(200), "status must be at least 100, at most 199, not 200"),
+        (lambda: behaviours.answer("x" * (2**20 + 1)), "body must be at most 1048576 long, not '1048577 characters'"),
+        (lambda: wrong_content_length(0), "bytes must be more or less than the truth, not 0"),
+        (lambda: fail(429, kind="overloaded"), "error must be exactly one of status, kind, not ['status', 'kind']"),
+        (lambda: fail(429, retry_after=1, retry_after_date=1), "retry_after_date must be without retry_after, not 1"),
+        (
+            lambda: framing("lf"),  # pyright: ignore[reportArgumentType] - what is refused
+            "style must be one of crlf, comments, lines, unspaced, not 'lf'",
+        ),
         (cut, "place must be exactly one of frames, before, bytes, not []"),
         (lambda: cut(1, bytes=2), "place must be exactly one of frames, before, bytes, not ['frames', 'bytes']"),
     ],

@@ -21,16 +21,17 @@ from routeproof_simulator.cassette import (
     load_cassette,
     request_key,
 )
-from routeproof_simulator.dialects import Call
+from routeproof_simulator.dialects import DIALECTS, Call
+from routeproof_simulator.received import Received, RequestHead
 from routeproof_simulator.replay import Replay, script_of
-from routeproof_simulator.script import Close, Head, Kind, Script, Send, Wait
+from routeproof_simulator.script import Close, Head, Kind, Script, Send, Wait, head_of
 from routeproof_simulator.scrubbing import Scrubber, public_target, secrets_of
 from routeproof_simulator.taping import Tape
 from routeproof_spec.errors import ConfigError
-from routeproof_spec.history import Ended
+from routeproof_spec.history import Ended, first_header
 from routeproof_spec.marker import in_text
 from routeproof_spec.redaction import fingerprint
-from tests.simulator.asking import KEY, OPENAI, body_of, chat, request, tree_of
+from tests.simulator.asking import KEY, OPENAI, PERSONA, body_of, chat, request, tree_of
 
 HEADING = Heading(routeproof_cassette=1, upstream="https://api.example/v1")
 PATH = "/v1/chat/completions"
@@ -259,6 +260,50 @@ def test_what_is_not_recorded_is_a_404_that_says_what_is() -> None:
     assert tree_of(script)["error"]["message"] == (
         f"GET /v1/models is not recorded in tape.ndjson. Recorded: POST {PATH} (model gpt-4o)."
     )
+
+
+def test_an_edited_answer_has_a_true_length_and_a_cut_one_the_announced() -> None:
+    edited = recording(text="longer than before", length=3)
+    assert first_header(head(script_of(edited, OPENAI)).headers, "content-length") == "18"
+    half = recording(text="half", length=8, ended="cut")
+    assert first_header(head(script_of(half, OPENAI)).headers, "content-length") == "8"
+    no_body = recording(length=8, chunks=())
+    assert first_header(head(script_of(no_body, OPENAI)).headers, "content-length") == "8"
+
+
+STREAMS = {
+    "openai": (PATH, chat(stream=True, stream_options={"include_usage": True}), "authorization", f"Bearer {KEY}"),
+    "anthropic": ("/v1/messages", chat(stream=True, max_tokens=9), "x-api-key", KEY),
+    "gemini": (
+        "/v1beta/models/gpt-4o:streamGenerateContent?alt=sse",
+        {"contents": [{"role": "user", "parts": [{"text": "Say hi."}]}]},
+        "x-goog-api-key",
+        KEY,
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+def test_a_replayed_stream_means_what_the_recorded_one_meant(dialect: str) -> None:
+    """So that a behaviour finds its place in it, whatever the dialect."""
+    target, body, name, key = STREAMS[dialect]
+    headers = ((name, key), ("anthropic-version", "2023-06-01"), ("content-type", "application/json"))
+    asked = Received(
+        head=RequestHead(method="POST", target=target, headers=headers), body=msgspec.json.encode(body), at=1.0
+    )
+    spoken = DIALECTS[dialect]
+    script = spoken.answer(Call(request=asked, marker="", attempt=0, created=0), PERSONA).script
+    sends = [op for op in script if isinstance(op, Send)]
+    chunks = tuple(Chunk.of(op.data, 0.0) for op in sends)
+    one = recording(body, target=target, headers=head(script).headers, length=None, chunks=chunks)
+    assert (head(script).status, len(sends) > 5) == (200, True)
+    assert [op for op in script_of(one, spoken) if isinstance(op, Send)] == sends
+
+
+def head(script: Script) -> Head:
+    found = head_of(script)
+    assert found is not None
+    return found
 
 
 def test_tokens_are_what_an_answer_says() -> None:

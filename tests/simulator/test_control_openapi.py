@@ -5,13 +5,17 @@ from typing import Any
 
 import jsonschema
 import msgspec
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
+from routeproof_simulator.control import JournalPage, views
 from routeproof_simulator.control.api import OPENAPI, ROUTES
+from routeproof_simulator.performance import PerformanceView, StepView
 from routeproof_simulator.provider import Door
-from routeproof_spec.history import Ended
+from routeproof_simulator.schedule import Fault
+from routeproof_spec.history import Attempt, Ended
 from tests.simulator.desk import Desk, at_desk
 
 DOCUMENT: dict[str, Any] = msgspec.json.decode(OPENAPI)
@@ -47,6 +51,31 @@ def test_every_schema_of_the_document_is_used() -> None:
     text = OPENAPI.decode()
     used = set(re.findall(r"#/components/schemas/(\w+)", text))
     assert used | {"AttemptSeen"} == set(DOCUMENT["components"]["schemas"])
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        ("BehaviourChange", views.BehaviourChange),
+        ("DoorChange", views.DoorChange),
+        ("Undoing", views.Undoing),
+        ("Cast", views.Cast),
+        ("ScenarioChange", views.Scenario),
+        ("ScheduledFault", Fault),
+        ("Provider", views.ProviderView),
+        ("Fleet", views.FleetView),
+        ("Scenario", views.ScenarioView),
+        ("Schedule", PerformanceView),
+        ("Step", StepView),
+        ("JournalPage", JournalPage),
+        ("Attempt", Attempt),
+        ("AttemptSeen", views.AttemptView),
+    ],
+)
+def test_every_field_is_in_the_document(schema: str, kind: type) -> None:
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DataclassType)
+    assert set(DOCUMENT["components"]["schemas"][schema]["properties"]) == {each.encode_name for each in info.fields}
 
 
 def conforms(tree: object, path: str, method: str, status: int) -> None:

@@ -18,9 +18,8 @@ from benchmarks.faults import (
     measured_rows,
 )
 from benchmarks.sdks import Heard, difference
-from routeproof_simulator import spelling
 from routeproof_simulator.algebra import BY_NAME
-from routeproof_simulator.catalogue import GROUPS, Attribute, Description
+from routeproof_simulator.catalogue import GROUPS, Attribute, Description, describe
 from routeproof_simulator.ranges import BYTES_MAX
 
 LINES = PAGE.read_text(encoding="utf-8").splitlines()
@@ -29,7 +28,7 @@ TIMELESS = [each for each in EXAMPLES if not any(f"`{each.behaviour}`" in line f
 SAMPLE = TIMELESS[::6]
 
 
-@pytest.mark.parametrize("fault", spelling.describe(), ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", describe(), ids=lambda fault: fault.name)
 def test_the_page_describes_every_fault_as_the_code_does(fault: Description) -> None:
     assert described_row(fault) in LINES
     assert any(example.behaviour.name == fault.name for example in EXAMPLES) or fault.group in (
@@ -66,7 +65,7 @@ def test_what_differs_is_told_in_words() -> None:
 
 
 def test_the_catalogue_has_every_behaviour_by_group_and_name() -> None:
-    described = spelling.describe()
+    described = describe()
     assert sorted(each.name for each in described) == sorted(BY_NAME)
     assert list(dict.fromkeys(each.group for each in described)) == list(GROUPS)
     assert all(each.summary.endswith(".") for each in described)
@@ -74,7 +73,7 @@ def test_the_catalogue_has_every_behaviour_by_group_and_name() -> None:
 
 
 def test_an_attribute_says_what_a_form_needs() -> None:
-    by_name = {each.name: {one.name: one for one in each.attributes} for each in spelling.describe()}
+    by_name = {each.name: {one.name: one for one in each.attributes} for each in describe()}
     assert by_name["stall"]["seconds"] == Attribute(
         name="seconds", type="number", required=False, unit="seconds", min=0.0, is_above=True
     )

@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routeproof_simulator.algebra import Situation
 from routeproof_simulator.allowance import Allowance, Standing
 from routeproof_simulator.answers import Mark, read_stream, read_whole
+from routeproof_simulator.behaviours import finish_reason, usage, wrong_index, wrong_model
+from routeproof_simulator.behaviours import refusal as refused
 from routeproof_simulator.dialects import DIALECTS, Answer, Call, Persona
 from routeproof_simulator.dialects.persona import Strictness
 from routeproof_simulator.received import Received, RequestHead
@@ -146,6 +149,20 @@ def test_an_error_within_a_stream_keeps_its_framing() -> None:
     assert error == {"error": {"code": 503, "message": "Halfway.", "status": "UNAVAILABLE"}}
 
 
+@pytest.mark.parametrize("query", ["", "?alt=sse"])
+def test_faults_find_what_they_mean(query: str) -> None:
+    answer = ask(asking(), path=f"{PATH}:streamGenerateContent{query}")
+    circumstances = Situation(attempt=0, tokens=12, voice=GEMINI, draw=lambda: 0.5)
+    for behaviour, found in (
+        (wrong_model("another"), b'"modelVersion":"another"'),
+        (finish_reason("SAFETY"), b'"finishReason":"SAFETY"'),
+        (usage(7, 8), b'"totalTokenCount":15'),
+        (wrong_index(3), b'"index":3'),
+        (refused("No."), b'"text":"No."'),
+    ):
+        assert found in body_of(behaviour(answer.script, circumstances))
+
+
 SCHEMA = {
     "type": "OBJECT",
     "properties": {
@@ -237,43 +254,43 @@ CALLING = "tool_config.function_calling_config"
 VIOLATION = "type.googleapis.com/google.rpc.BadRequest"
 
 
-@pytest.mark.parametrize(
-    ("body", "message", "field"),
-    [
-        (b"{", "Invalid JSON payload received. Unexpected token.", None),
-        (asking(generationConfig={"temperature": "hot"}), '(TYPE_FLOAT), "hot"', "generation_config.temperature"),
-        (asking(generationConfig={"temperature": 3}), "must be <= 2", None),
-        (asking(generationConfig={"candidateCount": 0}), "must be >= 1", None),
-        (
-            asking(generationConfig={"responseMimeType": "image/png"}),
-            "TYPE_ENUM",
-            "generation_config.response_mime_type",
-        ),
-        (asking(generationConfig={"responseSchema": SCHEMA}), "only supported with", None),
-        (asking(stream=True), 'Unknown name "stream": Cannot find field.', None),
-        (
-            asking(generationConfig={"max_tokens": 3}),
-            "Unknown name \"max_tokens\" at 'generation_config': Cannot find field.",
-            "generation_config",
-        ),
-        (
-            {"contents": [{"parts": [{"txt": "hi"}]}]},
-            "Unknown name \"txt\" at 'contents[0].parts[0]': Cannot find field.",
-            "contents[0].parts[0]",
-        ),
-        ({"contents": [{"parts": [{"text": 1}]}]}, "(TYPE_STRING), 1", "contents[0].parts[0].text"),
-        ({}, "contents is not specified", None),
-        ({"contents": [{"role": "assistant", "parts": [{"text": "hi"}]}]}, "valid role: user, model", None),
-        ({"contents": [{"role": "user"}]}, "parts must not be empty", None),
-        ({"contents": [{"parts": [{}]}]}, "required oneof field 'data'", None),
-        (asking(toolConfig={"functionCallingConfig": {"mode": "ANY"}}), "without function_declarations", None),
-        (
-            asking(tools=TOOLS, toolConfig={"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["x"]}}),
-            "should be a subset",
-            None,
-        ),
-    ],
-)
+WRONG: list[tuple[object, str, str | None]] = [
+    (b"{", "Invalid JSON payload received. Unexpected token.", None),
+    (asking(generationConfig={"temperature": "hot"}), '(TYPE_FLOAT), "hot"', "generation_config.temperature"),
+    (asking(generationConfig={"temperature": 3}), "must be <= 2", None),
+    (asking(generationConfig={"candidateCount": 0}), "must be >= 1", None),
+    (
+        asking(generationConfig={"responseMimeType": "image/png"}),
+        "TYPE_ENUM",
+        "generation_config.response_mime_type",
+    ),
+    (asking(generationConfig={"responseSchema": SCHEMA}), "only supported with", None),
+    (asking(stream=True), 'Unknown name "stream": Cannot find field.', None),
+    (
+        asking(generationConfig={"max_tokens": 3}),
+        "Unknown name \"max_tokens\" at 'generation_config': Cannot find field.",
+        "generation_config",
+    ),
+    (
+        {"contents": [{"parts": [{"txt": "hi"}]}]},
+        "Unknown name \"txt\" at 'contents[0].parts[0]': Cannot find field.",
+        "contents[0].parts[0]",
+    ),
+    ({"contents": [{"parts": [{"text": 1}]}]}, "(TYPE_STRING), 1", "contents[0].parts[0].text"),
+    ({}, "contents is not specified", None),
+    ({"contents": [{"role": "assistant", "parts": [{"text": "hi"}]}]}, "valid role: user, model", None),
+    ({"contents": [{"role": "user"}]}, "parts must not be empty", None),
+    ({"contents": [{"parts": [{}]}]}, "required oneof field 'data'", None),
+    (asking(toolConfig={"functionCallingConfig": {"mode": "ANY"}}), "without function_declarations", None),
+    (
+        asking(tools=TOOLS, toolConfig={"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["x"]}}),
+        "should be a subset",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "message", "field"), WRONG)
 def test_a_wrong_request_is_refused_in_googles_words(body: object, message: str, field: str | None) -> None:
     error = refusal(body)
     assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")

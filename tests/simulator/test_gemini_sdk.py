@@ -1,5 +1,8 @@
 """A verified fake: Google's official SDK reads every good answer, and raises its own error for every bad one."""
 
+# The SDK's types name those of an image library that is not installed.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator

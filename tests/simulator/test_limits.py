@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routeproof_simulator.algebra import Situation
-from routeproof_simulator.behaviours import Behaviour, capacity, fail, profile, rate_limit
+from routeproof_simulator.behaviours import Behaviour, capacity, chance, fail, latency, profile, rate_limit
 from routeproof_simulator.dialects import DIALECTS
+from routeproof_simulator.journal import Journal
+from routeproof_simulator.provider import Provider
 from routeproof_simulator.ranges import OutOfRangeError
 from routeproof_simulator.script import Head, Script, Turn, Wait, head_of
 from routeproof_spec.history import first_header
-from tests.simulator.asking import answer, chat, request, tree_of
+from tests.simulator.asking import PERSONA, answer, chat, request, tree_of
 
 WHOLE = answer(request(chat())).script
 STREAM = answer(request(chat(stream=True))).script
@@ -170,3 +172,20 @@ def test_limits_that_mean_nothing_are_refused(attributes: dict[str, Any], senten
     with pytest.raises(OutOfRangeError) as caught:
         rate_limit(**attributes)
     assert sentence in str(caught.value)
+
+
+def test_a_fault_over_a_limit_does_not_fill_its_bucket_and_another_limit_begins_full() -> None:
+    limit = rate_limit(rpm=2)
+    provider = Provider(PERSONA, journal=Journal(), now=lambda: 0.0, wall=lambda: 0.0, behaviour=limit)
+
+    def asked() -> int:
+        script = provider.respond(request(chat())).script
+        assert not callable(script)
+        return status(script)
+
+    assert asked() == 200
+    provider.set_behaviour(limit | chance(0.0, fail(500)) | latency(1.0))
+    provider.heal()
+    assert [asked(), asked()] == [200, 429]
+    provider.set_behaviour(rate_limit(rpm=3))
+    assert asked() == 200

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from routeproof_simulator.algebra import Behaviour, rewrite
@@ -26,11 +28,14 @@ from routeproof_simulator.behaviours import (
     wrong_index,
     wrong_model,
 )
-from routeproof_simulator.faults.lens import spots
+from routeproof_simulator.dialects import DIALECTS, Call
+from routeproof_simulator.faults.lens import is_list, spots
+from routeproof_simulator.received import Received, RequestHead
 from routeproof_simulator.script import Head, Kind, Repeat, Script, Send
 from routeproof_spec.sse import SSEDecoder
-from tests.simulator.asking import answer, body_of, chat, chunks_of, request, situation, tree_of
+from tests.simulator.asking import KEY, PERSONA, answer, body_of, chat, chunks_of, request, situation, tree_of
 
+GEMINI = DIALECTS["gemini"]
 TOOL = {
     "type": "function",
     "function": {"name": "find", "parameters": {"type": "object", "properties": {"where": {"type": "string"}}}},
@@ -159,6 +164,38 @@ def test_a_newer_schema_has_unknown_fields_and_nulls() -> None:
     assert all({"content", "refusal"} <= set(delta) for delta in deltas)
     assert deltas[-1]["content"] is None
     assert all(each["text"] is None for each in tree(schema_drift("null_for_absent"))["choices"])
+
+
+# Other dialects; Anthropic's has a file of its own
+
+
+def asked_of_gemini(behaviour: Behaviour, method: str) -> Any:
+    headers = (("x-goog-api-key", KEY),)
+    asked = {"contents": [{"role": "user", "parts": [{"text": "Say hi."}]}]}
+    head = RequestHead(method="POST", target=f"/v1beta/models/gpt-4o:{method}", headers=headers)
+    received = Received(head=head, body=msgspec.json.encode(asked), at=1.0)
+    call = Call(request=received, marker="m1", attempt=0, created=1_700_000_000)
+    script = GEMINI.answer(call, PERSONA).script
+    changed, _ = rewrite(behaviour, script, replace(situation(), voice=GEMINI))
+    body = body_of(changed)
+    if body.startswith(b"data:"):
+        return [json.loads(event.data) for event in SSEDecoder().feed(body)]
+    told: object = json.loads(body)
+    return told if is_list(told) else [told]
+
+
+@pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent?alt=sse", "streamGenerateContent"])
+def test_geminis_answers_are_changed_where_gemini_says_it_whole_as_events_and_as_an_array(method: str) -> None:
+    told = asked_of_gemini(wrong_model("small") | usage(7, 9) | finish_reason("SAFETY") | wrong_index(9), method)
+    assert {each["modelVersion"] for each in told} == {"small"}
+    assert told[-1]["usageMetadata"]["promptTokenCount"] == 7
+    assert told[-1]["candidates"][0]["finishReason"] == "SAFETY"
+    assert {choice["index"] for each in told for choice in each["candidates"]} == {9}
+    silent = asked_of_gemini(empty_completion(), method)
+    assert not any(part.get("text") for each in silent for part in each["candidates"][0]["content"]["parts"])
+    refused = asked_of_gemini(refusal("No."), method)
+    texts = [part["text"] for each in refused for part in each["candidates"][0]["content"]["parts"] if "text" in part]
+    assert "".join(texts) == "No."
 
 
 # What comes when

@@ -17,8 +17,8 @@ HEAD = """
     import asyncio, pytest, trio
     import httpx2, requests
     from openai import AsyncOpenAI, OpenAI, RateLimitError
-    from routeproof import FleetConfig, ProviderConfig, fail, first, ok
-    from routeproof_simulator.behaviours import cut, latency, pace
+    from routeproof import FleetConfig, ProviderConfig, fail, faults, first
+    from routeproof_simulator.behaviours import pace
 
     HELLO = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Say hello."}]}
 
@@ -31,7 +31,7 @@ HEAD = """
 def ran(pytester: pytest.Pytester, tests: str, *arguments: str) -> pytest.RunResult:
     """Run the file *tests* as a user does, in a process of its own: a run in this one would import modules twice."""
     pytester.makepyfile(textwrap.dedent(HEAD) + textwrap.dedent(tests))
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error", *arguments, timeout=60)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error", *arguments, timeout=120)
 
 
 def test_the_plugin_imports_nothing_heavy() -> None:
@@ -48,7 +48,7 @@ def test_sync_asyncio_and_trio_code_use_the_same_fixtures(pytester: pytest.Pytes
         """
         FAULTS = first(1, fail(429, retry_after=0))
 
-        @pytest.mark.faults(FAULTS)
+        @faults(FAULTS)
         def test_sync(provider):
             with OpenAI(base_url=provider.base_url, api_key=provider.key) as client:
                 assert client.chat.completions.create(**HELLO).choices[0].message.content
@@ -114,7 +114,7 @@ def test_every_test_finds_healthy_providers_and_an_empty_journal(pytester: pytes
 
         drawn = []
 
-        @pytest.mark.faults(first(3, fail(503)))
+        @faults(first(3, fail(503)))
         @pytest.mark.parametrize("again", range(2))
         def test_counts_from_the_first(provider, again):
             drawn.append([post(provider).headers["x-request-id"] for _ in range(4)])
@@ -130,13 +130,13 @@ def test_faults_name_a_provider_and_the_closest_mark_has_the_last_word(pytester:
     result = ran(
         pytester,
         """
-        pytestmark = pytest.mark.faults(fail(500))
+        pytestmark = faults(fail(500))
 
         def test_of_the_module(provider):
             assert post(provider).status_code == 500
 
-        @pytest.mark.faults(fail(429))
-        @pytest.mark.faults("beta", fail(503))
+        @faults(fail(429))
+        @faults("beta", fail(503))
         def test_of_its_own(fleet):
             assert [post(fleet[name]).status_code for name in ("alpha", "beta", "gamma")] == [429, 503, 200]
 
@@ -187,16 +187,16 @@ def test_what_is_wrong_is_said_in_a_sentence(pytester: pytest.Pytester) -> None:
     result = ran(
         pytester,
         """
-        @pytest.mark.faults(fail(503))
+        @faults(fail(503))
         def test_uses_no_provider(): pass
 
         @pytest.mark.faults(503)
         def test_wrong_fault(provider): pass
 
-        @pytest.mark.faults("delta", fail(503))
+        @faults("delta", fail(503))
         def test_unknown_provider(provider): pass
 
-        @pytest.mark.faults(fail(503))
+        @faults(fail(503))
         def test_shows_what_was_seen(provider):
             post(provider)
             assert provider.seen.cancelled_within(1.0)
@@ -215,7 +215,7 @@ def test_what_is_wrong_is_said_in_a_sentence(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines_random(
         [
             "the mark 'faults' needs the fixture 'provider' or 'fleet' among the arguments",
-            "the mark 'faults' was given (503): write faults(behaviour) for the first one, or *",
+            "the mark 'faults' was given (503): write faults(behaviour) for the first provider, or *",
             "*the fleet has no provider 'delta': name one of alpha, beta, gamma",
             "*<Seen: alpha 503 complete, 1 frame in * [[]fail(status=503)[]]>*",
             "*trio.TrioInternalError*",

@@ -322,7 +322,10 @@ def test_a_full_file_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert load_cassette(tmp_path / "tape.ndjson").recordings == (one,)
 
 
-@pytest.mark.parametrize("url", ["api.example/v1", "ftp://api.example", "https://", "https://api.example/v1?key=x", "https://me:pw@api.example"])
+@pytest.mark.parametrize(
+    "url",
+    ["api.example/v1", "ftp://api.example", "https://", "https://api.example/v1?key=x", "https://me:pw@api.example"],
+)
 def test_a_wrong_base_url_names_its_mend(url: str) -> None:
     with pytest.raises(RouteproofError, match=r"give one like https://api\.example/v1"):
         Upstream(url=url)

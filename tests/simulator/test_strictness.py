@@ -20,6 +20,9 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "find", "arguments"
 USER = {"role": "user", "content": "?"}
 CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "42"}
+TOO_LONG = (
+    "Invalid 'stop': array too long. Expected an array with maximum length 4, but got an array with length 5 instead."
+)
 FIND = {"type": "function", "function": {"name": "find"}}
 
 
@@ -76,8 +79,7 @@ def refusal(body: object, **more: Any) -> tuple[str, str | None, str | None]:
         ),
         (
             {"stop": list("abcde")},
-            "Invalid 'stop': array too long. "
-            "Expected an array with maximum length 4, but got an array with length 5 instead.",
+            TOO_LONG,
             "stop",
             "array_above_max_length",
         ),

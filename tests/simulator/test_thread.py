@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 
 import httpx2
@@ -89,7 +90,8 @@ def test_to_wait_is_to_see_how_it_ended(alpha: SteeredProvider) -> None:
     headers = {"authorization": f"Bearer {alpha.key}"}
     url, body = f"{alpha.base_url}/chat/completions", chat(stream=True)
     with httpx2.stream("POST", url, json=body, headers=headers, trust_env=False) as response:
-        next(response.iter_raw())
+        pieces = response.iter_raw()
+        next(pieces)
         (still_open,) = alpha.wait_idle(within=0.05)
         assert still_open.ended_at == 0.0
     (attempt,) = alpha.wait_idle()
@@ -105,6 +107,7 @@ def test_each_official_client_finds_its_provider_by_the_environment(served: Flee
     assert alpha.base_url == f"{alpha.root_url}/v1"
 
 
+@pytest.mark.end_to_end
 def test_the_environment_is_all_that_the_official_clients_need(
     served: FleetThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +147,15 @@ def _ask_gemini() -> None:
 
     with genai.Client() as client:
         client.models.generate_content(model="m", contents="hi")  # pyright: ignore[reportUnknownMemberType] - its stub
+
+
+def test_over_tls_its_authority_is_there_to_be_trusted() -> None:
+    config = FleetConfig(providers=(ProviderConfig(name="alpha", key="k", tls=True),))
+    with FleetThread(config) as fleet:
+        assert fleet.ca_pem is not None
+        trusting = ssl.create_default_context(cadata=fleet.ca_pem)
+        answer = httpx2.get(f"{fleet['alpha'].root_url}/health", verify=trusting, trust_env=False)
+    assert (answer.status_code, fleet.base_urls["alpha"].partition(":")[0]) == (200, "https")
 
 
 def test_an_unknown_provider_is_told_with_those_that_are_known(served: FleetThread) -> None:

@@ -6,22 +6,27 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx2
 import msgspec
 import openai
 import pytest
+import trio
 
 from routeproof_simulator import Door, FleetThread
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.behaviours import cut, latency, ok, pace, reset, stall
+from routeproof_simulator.clock import run_virtual
+from routeproof_simulator.door import stand_at_door
 from routeproof_simulator.fleet import Fleet, FleetConfig, ProviderConfig, load_fleet
 from routeproof_simulator.memory_fleet import serve_fleet_in_memory
 from routeproof_simulator.network import MemoryNetwork
+from routeproof_simulator.tls import FAREWELL_SECONDS_MAX, HANDSHAKE_SECONDS_MAX, issue_certificates
 from routeproof_spec.errors import ConfigError
 from routeproof_spec.history import Ended
-from tests.simulator.asking import KEY, MODELS, chat, chunks_of, raw
+from tests.simulator.asking import KEY, MODELS, chat, chunks_of, raw, reset_memory
 
 CONFIG = FleetConfig(
     providers=(
@@ -97,11 +102,11 @@ def test_the_official_sdk_is_answered_and_paced(fleet: FleetThread) -> None:
         max_retries=0,
         http_client=openai.DefaultHttpxClient(verify=trusting(fleet)),
     ) as sdk:
-        began = time.monotonic()
         chunks = sdk.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}], stream=True)
-        arrived = [(time.monotonic() - began, chunk.choices[0].delta.content) for chunk in chunks]
-    assert "".join(text or "" for _, text in arrived).startswith("alpha: é 漢 🚀")
-    assert arrived[-1][0] - arrived[0][0] >= 12 / 400
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks).startswith("alpha: é 漢 🚀")
+    frames = fleet.attempts()[-1].frames
+    assert frames[-1].at - frames[0].at >= 11 / 400
+    assert len({frame.at for frame in frames}) >= 12
 
 
 def test_who_does_not_know_the_authority_sends_nothing(fleet: FleetThread) -> None:
@@ -281,3 +286,27 @@ def test_a_fleet_without_tls_has_no_authority() -> None:
         assert fleet.ca_pem is None
         answered = httpx2.get(fleet.control_url + "/ca.pem", trust_env=False)
     assert (answered.status_code, answered.json()["error"]["message"]) == (404, "No provider is served over TLS.")
+
+
+@pytest.mark.parametrize("door", [Door.OPEN, Door.TLS_EXPIRED, Door.TLS_ABORT])
+def test_who_begins_no_handshake_is_sent_away_in_time(door: Door) -> None:
+    async def main() -> None:
+        provider = Fleet(CONFIG, now=trio.current_time).providers["alpha"]
+        provider.set_door(door)
+        network = MemoryNetwork()
+        stand = partial(
+            stand_at_door,
+            provider,
+            partial(network.listen, "alpha.test", 443),
+            now=trio.current_time,
+            reset=reset_memory,
+            certificates=issue_certificates("alpha.test"),
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(stand)
+            stream = await network.connect("alpha.test", 443)
+            assert await stream.receive_some() == b""
+            assert trio.current_time() == pytest.approx(HANDSHAKE_SECONDS_MAX, abs=FAREWELL_SECONDS_MAX)
+            nursery.cancel_scope.cancel()
+
+    run_virtual(main)

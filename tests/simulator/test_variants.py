@@ -161,7 +161,7 @@ def test_the_sdk_takes_a_flat_error_within_a_stream_for_a_chunk(fleet: FleetThre
         chunks = client.chat.completions.create(
             model="gpt-4o", messages=[{"role": "user", "content": "hi"}], stream=True
         )
-        assert [chunk.object for chunk in chunks][-1] == "error"
+        assert [chunk.to_dict()["object"] for chunk in chunks][-1] == "error"
 
 
 @variants

@@ -52,6 +52,16 @@ def test_where_all_have_asked_the_newcomer_finds_no_room_until_one_leaves() -> N
     assert house.sent_away == []
 
 
+def test_who_was_sent_away_takes_no_room_though_slow_to_go() -> None:
+    house = House(2)
+    for _ in range(3):
+        house.enter()
+    house.visitors.asked(2)
+    house.visitors.asked(3)
+    house.visitors.left(3)
+    assert (house.enter(), house.sent_away) == (4, [1])
+
+
 Act = Callable[[House, int], object]
 ACTS: list[Act] = [
     lambda house, _: house.enter(),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import zlib
 from email.utils import parsedate_to_datetime
+from typing import Literal
 
 import pytest
 import trio
 
-from routeproof_simulator.algebra import Behaviour
+from routeproof_simulator.algebra import Behaviour, rewrite
 from routeproof_simulator.behaviours import (
     bad_chunk,
     bad_gzip,
+    bad_json,
     close_on_reuse,
     cut,
     drip,
@@ -20,7 +22,9 @@ from routeproof_simulator.behaviours import (
     fail,
     gzip,
     http_10,
+    insert,
     interim,
+    only_comments,
     oversized_body,
     oversized_headers,
     redirect,
@@ -32,11 +36,12 @@ from routeproof_simulator.behaviours import (
 from routeproof_simulator.journal import Journal
 from routeproof_simulator.network import MemoryStream
 from routeproof_spec.history import Attempt, Ended
-from tests.simulator.asking import chat, raw, read_all
+from tests.simulator.asking import answer, chat, raw, read_all, request, situation
 from tests.simulator.on_the_wire import CLOSING, converse, dechunked, parted, play, told
 
 WHOLE = raw(chat(), headers=CLOSING)
 STREAM = raw(chat(stream=True), headers=CLOSING)
+STREAM_SCRIPT = answer(request(chat(stream=True))).script
 BODY = parted(play(WHOLE)[0])[1]
 BOTH = pytest.mark.parametrize("sent", [WHOLE, STREAM], ids=["whole", "stream"])
 
@@ -113,6 +118,21 @@ def test_a_whole_answer_ends_before_its_true_content_length(breaks: Behaviour) -
     assert len(body) < len(BODY)
 
 
+@pytest.mark.parametrize("place", ["headers_end", "chunk_end"])
+def test_what_is_inserted_within_holds_nothing_back(place: Literal["headers_end", "chunk_end"]) -> None:
+    _, body = dechunked(one(STREAM, insert(before=place, text=": one more\n\n"))[0])
+    assert body.replace(b": one more\n\n", b"") == dechunked(play(STREAM)[0])[1]
+
+
+def test_what_is_inserted_before_the_headers_is_no_part_of_the_answer() -> None:
+    back, attempt = one(WHOLE, insert(before="headers", text="well, "))
+    assert back == b"well, " + play(WHOLE)[0]
+    assert attempt.body == BODY
+    assert rewrite(insert(before="headers", text="x") | bad_json(), STREAM_SCRIPT, situation())[1][1:] == (
+        "bad_json()",
+    )
+
+
 # How the connection ends
 
 
@@ -174,6 +194,13 @@ def test_headers_drip_too_where_it_is_said(sent: bytes) -> None:
     slow, fast = drip(0.5, 10, headers=True), drip(0.5, 10)
     assert dechunked(play(STREAM, slow)[0]) == dechunked(play(STREAM, fast)[0])
     assert play(WHOLE, slow)[0] == play(WHOLE)[0]
+
+
+def test_comments_alone_go_on_until_the_client_leaves() -> None:
+    back, (attempt,) = play(STREAM, only_comments(2.0), seconds=7.0)
+    assert back.count(b": waiting\n\n") == len(attempt.frames) == 4
+    assert [frame.at for frame in attempt.frames] == [0.0, 2.0, 4.0, 6.0]
+    assert told(WHOLE, only_comments()).faults == ()
 
 
 # The head

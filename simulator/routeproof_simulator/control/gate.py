@@ -1,7 +1,7 @@
 """Who may ask: the control API knows no password, so it answers no page of another site.
 
-Rule 1. `Host` is an address or `localhost`. A site that lets its own name point at this machine (DNS rebinding) has
-        its name there; what is written as an address cannot be rebound.
+Rule 1. `Host` is an address, or a name without a dot: `localhost`, or what a container is called by its neighbours. A
+        site that lets its own name point at this machine (DNS rebinding) has its name there, which has a dot.
 Rule 2. `Origin`, which browsers send with whatever changes something, is the one that `Host` names.
 Rule 3. A body is `application/json`: no form of another site can send that without asking first, and such asking
         (a preflight) is not answered.
@@ -22,7 +22,7 @@ def check(request: Received) -> None:
     """Raise `Refusal` unless *request* comes from a program, or from this API's own page."""
     host, origin = request.header("host"), request.header("origin")
     if host is not None and not _is_ours(host):
-        wanted = "localhost or an IP address: ask by one of them, as http://127.0.0.1"
+        wanted = "an IP address, or a name without a dot: ask by one of them, as http://127.0.0.1"
         raise Refusal(403, "The Host is a name that could be anybody's.", found=host[:200], wanted=wanted)
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
         wanted = f"http://{host}, or none: only this API's own page and programs may ask"
@@ -41,5 +41,5 @@ def _is_ours(host: str) -> bool:
     try:
         ipaddress.ip_address(match["v6"] or match["name"])
     except ValueError:
-        return (match["name"] or "").lower() == "localhost"
+        return match["name"] is not None and "." not in match["name"]
     return True

@@ -7,8 +7,7 @@ takes no time, waiting is what behaviours add.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from email.utils import formatdate
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, final
 
@@ -19,6 +18,7 @@ from routeproof_simulator.algebra import Meaning
 from routeproof_simulator.allowance import Standing
 from routeproof_simulator.dialects import openai_chat, openai_legacy
 from routeproof_simulator.dialects.completion import Choice
+from routeproof_simulator.dialects.dates import http_date
 from routeproof_simulator.dialects.openai_refusals import RefusedError
 from routeproof_simulator.dialects.openai_requests import (
     ChatRequest,
@@ -29,6 +29,7 @@ from routeproof_simulator.dialects.openai_requests import (
 )
 from routeproof_simulator.dialects.openai_said import Said, counts
 from routeproof_simulator.dialects.persona import Answer, Call, Persona
+from routeproof_simulator.received import RequestHead
 from routeproof_simulator.script import EVENT_STREAM, JSON, Head, Script, Send, whole
 from routeproof_spec.history import Headers
 
@@ -81,7 +82,7 @@ class OpenAI:
 
     def refuse(self, status: int, message: str, *, created: int) -> Script:
         """Return the answer to bytes that are no request."""
-        headers = (("content-type", JSON), ("date", _date(created)), ("connection", "close"))
+        headers = (("content-type", JSON), ("date", http_date(created)), ("connection", "close"))
         return whole(status, headers, _error(message, "invalid_request_error", None, None))
 
     def error(self, status: int, message: str | None, code: str | None) -> bytes:
@@ -118,31 +119,46 @@ class OpenAI:
 
 def routed(call: Call, persona: Persona) -> Answer:
     """Return the answer of *persona* to *call*; raises `RefusedError`."""
-    request = call.request
-    match request.method, request.path:
-        case "GET" | "HEAD", "/health":
-            # Routers in front of vLLM take a worker in only while this answers 200.
-            return Answer(script=whole(200, _headers(call, persona, JSON), b"{}"))
-        case _:
-            _check_key(call, persona)
-    match request.method, request.path:
+    return _endpoint(call.request.head, persona)(call, persona)
+
+
+@lru_cache(maxsize=1024)  # heads are shared by the requests that have the same one
+def _endpoint(head: RequestHead, persona: Persona) -> Callable[[Call, Persona], Answer]:
+    """Return who answers requests with *head*; raises `RefusedError`."""
+    if (head.method, head.path) not in (("GET", "/health"), ("HEAD", "/health")):
+        _check_key(head, persona)
+    match head.method, head.path:
         case "POST", "/v1/chat/completions":
-            return _chat(call, persona)
+            return _chat
         case "POST", "/v1/completions":
-            return _completions(call, persona)
+            return _completions
         case "POST", "/v1/embeddings":
-            return _embeddings(call, persona)
+            return _embeddings
         case "GET" | "HEAD", "/v1/models":
-            models = [_model(each, persona) for each in persona.models]
-            return _json(call, persona, {"object": "list", "data": models})
+            return _models
         case "GET" | "HEAD", path if path.startswith("/v1/models/"):
-            model = path.removeprefix("/v1/models/")
-            _check_model(model, persona)
-            return _json(call, persona, _model(model, persona))
+            return _one_model
+        case "GET" | "HEAD", "/health":
+            return _health
         case method, ("/v1/chat/completions" | "/v1/completions" | "/v1/embeddings" | "/v1/models") as path:
             raise RefusedError(405, f"Not allowed to {method} on {path}.", code="method_not_supported")
         case method, path:
             raise RefusedError(404, f"Invalid URL ({method} {path})", code="unknown_url")
+
+
+def _health(call: Call, persona: Persona) -> Answer:
+    # Routers in front of vLLM take a worker in only while this answers 200.
+    return _json(call, persona, {})
+
+
+def _models(call: Call, persona: Persona) -> Answer:
+    return _json(call, persona, {"object": "list", "data": [_model(each, persona) for each in persona.models]})
+
+
+def _one_model(call: Call, persona: Persona) -> Answer:
+    model = call.request.path.removeprefix("/v1/models/")
+    _check_model(model, persona)
+    return _json(call, persona, _model(model, persona))
 
 
 def _chat(call: Call, persona: Persona) -> Answer:
@@ -203,7 +219,7 @@ def _json(call: Call, persona: Persona, tree: dict[str, Any]) -> Answer:
 def _headers(call: Call, persona: Persona, content_type: str) -> Headers:
     return (
         ("content-type", content_type),
-        ("date", _date(call.created)),
+        ("date", http_date(call.created)),
         ("x-request-id", f"req_{_unique(call, persona)}"),
         ("openai-organization", f"org-{persona.name}"),
         ("openai-processing-ms", "1"),
@@ -211,8 +227,8 @@ def _headers(call: Call, persona: Persona, content_type: str) -> Headers:
     )
 
 
-def _check_key(call: Call, persona: Persona) -> None:
-    given = call.request.header("authorization") or ""
+def _check_key(head: RequestHead, persona: Persona) -> None:
+    given = head.first.get("authorization", "")
     scheme, _, key = given.partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
@@ -245,20 +261,15 @@ def _error(message: str, kind: str, param: str | None, code: str | None) -> byte
 
 
 def _unique(call: Call, persona: Persona) -> str:
-    return _identity(persona.seed, persona.name, call.marker, call.attempt)
+    """Return what ids are made of: 28 hexadecimal digits, the last eight of them the number of the attempt."""
+    return f"{_beginning(persona.seed, persona.name, call.marker)}{call.attempt:08x}"
 
 
-@lru_cache(maxsize=8)  # asked for several times within one answer
-def _identity(seed: str, name: str, marker: str, attempt: int) -> str:
-    return text.digest(14, seed, name, marker, str(attempt)).hex()
+@lru_cache(maxsize=256)  # asked for several times within one answer; without a marker, within all
+def _beginning(seed: str, name: str, marker: str) -> str:
+    return text.digest(10, seed, name, marker).hex()
 
 
 @lru_cache(maxsize=256)
 def _fingerprint(*seeds: str) -> str:
     return text.digest(5, *seeds).hex()
-
-
-@lru_cache(maxsize=8)
-def _date(created: int) -> str:
-    # RFC 9110, section 6.6.1: an origin server with a clock generates a Date.
-    return formatdate(created, usegmt=True)

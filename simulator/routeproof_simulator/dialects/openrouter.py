@@ -31,8 +31,8 @@ _MESSAGES: Final[Mapping[int, str]] = {
     503: "There is no available model provider that meets your routing requirements.",
 }
 _COMMENT: Final = Send(b": OPENROUTER PROCESSING\n\n", Kind.OTHER)
-_ID: Final = re.compile(rb'^(data: )?\{"id":"(?:chat)?cmpl-')
-_FINISH: Final = re.compile(rb'"finish_reason":(null|"[a-z_]+")')
+_FINISH: Final = re.compile(rb'"finish_reason":("[a-z_]+")')
+_UNFINISHED: Final = b'"finish_reason":null'
 
 
 def _asked(request: Received, persona: Persona) -> Received:
@@ -63,9 +63,12 @@ def _headers(call: Call, persona: Persona) -> Headers:
 
 
 def _told(data: bytes) -> bytes:
-    # Inside a JSON string a quotation mark is escaped: what is replaced can only be the name of a field.
-    named = _ID.sub(rb'\1{"provider":"OpenAI","id":"gen-', data)
-    return _FINISH.sub(rb'"finish_reason":\1,"native_finish_reason":\1', named)
+    # Inside a JSON string a quotation mark is escaped: what is found can only be the name of a field.
+    for prefix in (b"chatcmpl-", b"cmpl-"):
+        data = data.replace(b'{"id":"' + prefix, b'{"provider":"OpenAI","id":"gen-', 1)
+    if _UNFINISHED in data:
+        return data.replace(_UNFINISHED, _UNFINISHED + b',"native_finish_reason":null')
+    return _FINISH.sub(rb'"finish_reason":\1,"native_finish_reason":\1', data)
 
 
 OPENROUTER: Final = Manner(

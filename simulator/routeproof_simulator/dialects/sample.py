@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, final
 
@@ -52,9 +51,7 @@ class _Sampler:
             case "string":
                 least = min(_count(schema.get("minLength"), 0), STRING_CHARACTERS_MAX)
                 return self._said.ljust(least, ".")[: _count(schema.get("maxLength"), STRING_CHARACTERS_MAX)]
-            case "integer":
-                return math.ceil(_number(schema))
-            case "number":
+            case "integer" | "number":
                 return _number(schema)
             case "boolean":
                 return True
@@ -76,7 +73,7 @@ class _Sampler:
 def _number(schema: Schema) -> int | float:
     low, high = schema.get("minimum"), schema.get("maximum")
     if isinstance(low, int | float):
-        return low
+        return int(low) if float(low).is_integer() else low  # Gemini's SDK spells whole bounds as 3.0
     return high if isinstance(high, int | float) and high < 7 else 7
 
 

@@ -1,12 +1,11 @@
 """vLLM's server: no key unless one is given, no header of OpenAI's, errors of its own, and a few fields more.
 
-Source: vLLM's OpenAI-compatible server. Until 0.9 an error was flat, which the SDKs take for a chunk where a stream bears
-it; later ones nest it, as OpenAI does. The code of an error is its status.
+Source: vLLM's OpenAI-compatible server. Until 0.9 an error was flat, which the SDKs take for a chunk where it comes
+within a stream; later ones nest it, as OpenAI does. The code of an error is its status.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -34,7 +33,7 @@ _ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     500: ("InternalServerError", "EngineCore encountered an issue. See stack trace (above) for the root cause."),
     503: ("ServiceUnavailableError", "The server is overloaded. Please try again later."),
 }
-_SERVICE: Final = re.compile(rb',"service_tier":"default","system_fingerprint":"[^"]*"')
+_SERVICE: Final = b',"service_tier":"default","system_fingerprint":"'
 
 
 def _asked(request: Received, persona: Persona) -> Received:
@@ -101,8 +100,11 @@ def _headers(call: Call, persona: Persona) -> Headers:
 
 
 def _chunk(data: bytes) -> bytes:
-    # Inside a JSON string a quotation mark is escaped: what is replaced can only be the name of a field.
-    return _SERVICE.sub(b"", data, count=1).replace(b'"finish_reason":', b'"stop_reason":null,"finish_reason":')
+    # Inside a JSON string a quotation mark is escaped: what is found can only be the name of a field.
+    at = data.find(_SERVICE)
+    if at >= 0:
+        data = data[:at] + data[data.index(b'"', at + len(_SERVICE)) + 1 :]
+    return data.replace(b'"finish_reason":', b'"stop_reason":null,"finish_reason":')
 
 
 def _whole(data: bytes) -> bytes:

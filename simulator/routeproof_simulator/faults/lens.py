@@ -14,7 +14,8 @@ import msgspec
 from routeproof_simulator.script import Kind, Op, Script, Send, refitted
 
 Tree: TypeAlias = dict[str, Any]
-Edit: TypeAlias = Callable[[Tree, Kind], Tree | None]  # None: the frame is not sent
+#: None: the frame is not sent, unless it is no event of its own: a body, or a part of an array.
+Edit: TypeAlias = Callable[[Tree, Kind], Tree | None]
 
 DATA: Final = b"data: "
 
@@ -76,12 +77,12 @@ def edited(script: Script, edit: Edit) -> Script:
 
 
 def json_of(send: Send) -> tuple[bytes, bytes, bytes]:
-    """Return what stands before the JSON of a frame, the JSON, and what stands after it."""
-    before, found, rest = send.data.partition(DATA)
-    if send.kind is Kind.BODY or not found:
-        return b"", send.data, b""
-    data = rest.rstrip(b"\r\n")
-    return before + found, data, rest[len(data) :]
+    """Return what stands before the JSON of a frame (`data: `, or what parts an array), the JSON, and what follows."""
+    data = send.data.rstrip(b"\r\n")
+    start = data.find(b"{")
+    if start < 0:
+        start = data.find(DATA) + len(DATA) if DATA in data else 0
+    return data[:start], data[start:], send.data[len(data) :]
 
 
 def _edited(send: Send, edit: Edit) -> Send | None:
@@ -92,9 +93,9 @@ def _edited(send: Send, edit: Edit) -> Send | None:
         return send
     was = msgspec.json.encode(tree)
     changed = edit(tree, send.kind)
-    if changed is None:
+    if changed is None and b"data:" in before:
         return None
-    now = msgspec.json.encode(changed)
+    now = msgspec.json.encode(tree if changed is None else changed)
     return send if now == was else Send(before + now + after, send.kind)
 
 

@@ -12,7 +12,7 @@ from routeproof_simulator.algebra import Behaviour, Situation
 from routeproof_simulator.faults.lens import DATA, json_of
 from routeproof_simulator.faults.places import Placed
 from routeproof_simulator.ranges import Frames, Range, Size, Text
-from routeproof_simulator.script import Kind, Repeat, Script, Send, after_frames, is_stream, refitted
+from routeproof_simulator.script import Kind, Raw, Repeat, Script, Send, after_frames, head_of, is_stream, refitted
 
 
 @final
@@ -29,7 +29,8 @@ class BadJson(Behaviour):
             return script
         send = _send(script, index - 1)
         prefix, data, end = json_of(send)
-        broken = Send(prefix + data[: (len(data) + 1) // 2] + end, send.kind)
+        half = data[: (len(data) + 1) // 2].decode(errors="ignore").encode()  # no half character: JSON alone is broken
+        broken = Send(prefix + half + end, send.kind)
         return refitted((*script[: index - 1], broken, *script[index:]))
 
 
@@ -43,7 +44,12 @@ class Insert(Placed):
     def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
         split = self.split(script)
-        return script if split is None else refitted((*split[0], Send(self.text.encode(), Kind.OTHER), *split[1]))
+        if split is None:
+            return script
+        before, after = split
+        told = self.text.encode()
+        # Before the head there are no frames: what stands there is no part of the answer.
+        return refitted((*before, Raw(told) if head_of(before) is None else Send(told, Kind.OTHER), *after))
 
 
 @final

@@ -1,8 +1,8 @@
 // One lane for each provider, and a bar for each attempt, from the request to the end of the answer. The picture moves
 // as a whole; only the bars that run are drawn anew.
 
-const ROWS = 7, ROW = 9, HEAD = 24, FOOT = 8, LANE = HEAD + ROWS * ROW + FOOT, AXIS = 18;
-const BARS_MAX = 300; // in one lane
+const ROW = 9, HEAD = 24, FOOT = 8, AXIS = 18;
+const BARS_MAX = 160; // in one lane
 const BAR_MIN = 5;
 
 class Lanes {
@@ -28,7 +28,9 @@ class Lanes {
     if (this.base === null) this.base = now;
     const names = providers.map(each => each.name);
     if (names.join() !== [...this.lanes.keys()].join()) {
-      this.lanes = new Map(names.map(name => [name, {rows: Array(ROWS).fill(-Infinity), bands: [], count: 0}]));
+      const rows = names.length <= 3 ? 7 : names.length <= 6 ? 4 : 2;
+      this.laneHeight = HEAD + rows * ROW + FOOT;
+      this.lanes = new Map(names.map(name => [name, {rows: Array(rows).fill(-Infinity), bands: [], count: 0}]));
       this.rebuild();
     }
     for (const provider of providers) {
@@ -49,7 +51,7 @@ class Lanes {
   }
 
   rebuild() {
-    const width = this.host.clientWidth, height = AXIS + this.lanes.size * LANE;
+    const width = this.host.clientWidth, height = AXIS + this.lanes.size * this.laneHeight;
     if (!width || !this.lanes.size || this.base === null) return;
     this.width = width;
     this.scale = width / this.span;
@@ -63,16 +65,17 @@ class Lanes {
     let top = 0;
     for (const [name, lane] of this.lanes) {
       lane.top = top;
-      back.append(draw("rect", {class: "lane-bg", x: 0, y: top, width, height: LANE}),
-        draw("line", {class: "lane-line", x1: 0, x2: width, y1: top + LANE, y2: top + LANE}));
+      back.append(draw("rect", {class: "lane-bg", x: 0, y: top, width, height: this.laneHeight}),
+        draw("line", {class: "lane-line", x1: 0, x2: width, y1: top + this.laneHeight, y2: top + this.laneHeight}));
       lane.group = draw("g", {});
       this.world.append(lane.group);
       lane.dot = make("i", {class: struckNow(lane) ? "dot struck" : "dot"});
       lane.label = make("span", {}, lane.dot, name);
       lane.label.style.top = `${top + 3}px`;
       this.names.append(lane.label);
+      lane.nameWidth = lane.label.offsetWidth + 18; // measured once: to measure in every frame costs a layout
       this.bands(lane);
-      top += LANE;
+      top += this.laneHeight;
     }
     this.axis(back, top);
     this.world.append(this.front);
@@ -98,13 +101,13 @@ class Lanes {
     for (const band of lane.bands) {
       const x = this.x(band.from);
       band.length = undefined;
-      band.node = draw("rect", {class: "band", x, y: lane.top, width: 1, height: LANE});
+      band.node = draw("rect", {class: "band", x, y: lane.top, width: 1, height: this.laneHeight});
       band.text = draw("text", {class: "band-text", x: x + 6, y: lane.top + 15}, band.words);
-      lane.bandNodes.append(band.node, draw("line", {class: "band-edge", x1: x, x2: x, y1: lane.top, y2: lane.top + LANE}), band.text);
+      lane.bandNodes.append(band.node, draw("line", {class: "band-edge", x1: x, x2: x, y1: lane.top, y2: lane.top + this.laneHeight}), band.text);
       if (band.until !== null) {
         const end = this.x(band.until);
         band.node.setAttribute("width", Math.max(0, end - x));
-        lane.bandNodes.append(draw("line", {class: "band-edge", x1: end, x2: end, y1: lane.top, y2: lane.top + LANE}));
+        lane.bandNodes.append(draw("line", {class: "band-edge", x1: end, x2: end, y1: lane.top, y2: lane.top + this.laneHeight}));
       }
     }
     lane.group.prepend(lane.bandNodes);
@@ -120,7 +123,7 @@ class Lanes {
       const row = freeRow(lane, attempt.received_at);
       bar = {attempt, lane, row};
       this.bars.set(attempt.id, bar);
-      if (++lane.count > BARS_MAX) this.drop([...this.bars.values()].find(each => each.lane === lane));
+      if (++lane.count > BARS_MAX) this.drop(this.oldest(lane));
     }
     const shown = Math.max((attempt.ended_at ?? Infinity) - attempt.received_at, (BAR_MIN + 2) / (this.scale || 1));
     lane.rows[bar.row] = attempt.received_at + shown;
@@ -172,6 +175,10 @@ class Lanes {
     this.front.append(hop.node);
   }
 
+  oldest(lane) {
+    for (const bar of this.bars.values()) if (bar.lane === lane) return bar;
+  }
+
   drop(bar) {
     bar.node?.remove();
     bar.lane.count -= 1;
@@ -203,10 +210,10 @@ class Lanes {
       for (const band of lane.bands) {
         const begin = this.x(band.from), end = this.x(band.until ?? now);
         if (band.until === null) band.node.setAttribute("width", Math.max(0, end - begin));
-        const x = Math.max(begin + 6, left + lane.label.offsetWidth + 18);
+        const x = Math.max(begin + 6, left + lane.nameWidth);
         band.length ??= band.text.getComputedTextLength();
         const fits = band.until === null ? x < end : x + band.length < end;
-        band.text.setAttribute("x", band.until === null ? Math.max(Math.min(x, end - band.length - 6), left + lane.label.offsetWidth + 18) : x);
+        band.text.setAttribute("x", band.until === null ? Math.max(Math.min(x, end - band.length - 6), left + lane.nameWidth) : x);
         band.text.setAttribute("visibility", fits ? "visible" : "hidden");
       }
     }

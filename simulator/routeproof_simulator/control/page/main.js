@@ -1,6 +1,8 @@
 // The live stream comes in, the picture goes on, and what is clicked goes out.
 
-const page = {offset: Infinity, settled: null, fleet: null, live: null, paused: false, recent: []};
+const DRAWN_MAX = 60; // bars of one event; beyond, nobody could tell them apart
+
+const page = {offset: Infinity, settled: null, fleet: null, live: null, paused: false, counted: []};
 const nowHere = () => performance.now() / 1000;
 const nowThere = () => nowHere() - page.offset;
 
@@ -56,11 +58,11 @@ function showSchedule() {
 }
 
 function take(attempts) {
-  for (const seen of attempts) {
+  const drawn = attempts.length - DRAWN_MAX;
+  for (const [index, seen] of attempts.entries()) {
     const attempt = {...seen, id: `${seen.sequence}-${seen.received_at}`};
     const before = requests.take(attempt);
-    lanes.take(attempt, before);
-    if (attempt.ended_at !== undefined) page.recent.push(attempt.ended_at);
+    if (index >= drawn || lanes.bars.has(attempt.id)) lanes.take(attempt, before);
   }
   if (attempts.length) byId("quiet").hidden = true;
 }
@@ -107,10 +109,10 @@ setInterval(() => {
   requests.render();
   cards.tick(nowThere());
   showSchedule();
-  const since = nowThere() - 10;
-  page.recent = page.recent.filter(each => each > since).slice(-20000);
-  const running = page.fleet.providers.reduce((sum, each) => sum + each.running, 0);
-  say(byId("rate"), `${(page.recent.length / 10).toFixed(1)} attempts a second, ${running} running`);
+  const sum = what => page.fleet.providers.reduce((total, each) => total + each[what], 0);
+  page.counted = [...page.counted.slice(-40), sum("attempts")]; // ten seconds of them
+  const rate = (page.counted.at(-1) - page.counted[0]) / Math.max(1, (page.counted.length - 1) / 4);
+  say(byId("rate"), `${rate.toFixed(rate < 10 ? 1 : 0)} attempts a second, ${sum("running")} running`);
 }, 250);
 setInterval(() => page.fleet && lanes.says(), 3000);
 

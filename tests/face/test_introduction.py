@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import shutil
+
+import msgspec
+import pytest
+import trio
+
+from routeproof.introduction import introduction
+from routeproof_simulator import serving_fleet
+from routeproof_simulator.fleet import FleetConfig, ProviderConfig
+
+
+def fleet_of(dialect: str) -> FleetConfig:
+    provider = ProviderConfig(name="solo", key="sk-solo", models=("m-1", "m-2"), dialect=dialect)
+    return FleetConfig(providers=(provider, msgspec.structs.replace(provider, name="other", models=())))
+
+
+def commands(text: str) -> list[str]:
+    """Return the commands in *text*, each on one line."""
+    return [each.strip() for each in text.replace("\\\n", " ").splitlines() if each.strip().startswith("curl")]
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic", "gemini", "azure"])
+def test_what_is_told_to_a_newcomer_works_as_it_stands(dialect: str) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl on this machine")
+    config = fleet_of(dialect)
+
+    async def main() -> None:
+        async with serving_fleet(config) as fleet:
+            text = introduction(config, fleet)
+            assert all(
+                each in text for each in (*fleet.base_urls.values(), f"{fleet.control_url}/ ", "sk-solo", "m-1, m-2")
+            )
+            statuses: list[bytes] = []
+            for command in commands(text):
+                done = await trio.run_process(
+                    ["sh", "-c", command + " --noproxy '*' -s -o /dev/null -w '%{http_code}'"],
+                    capture_stdout=True,
+                    check=False,
+                )
+                statuses.append(done.stdout)
+            assert statuses == [b"200", b"200"]
+            assert str(fleet.fleet.providers["solo"].behaviour) == "fail(status=503)"
+
+    trio.run(main)
