@@ -5,8 +5,8 @@
 Every server runs alone on one core while another core asks it over 16 kept-alive connections, no two requests alike.
 The floor is a loop of trio and httptools that parses a request and sends bytes of the same answer, prepared
 beforehand. All are measured in turns, five rounds of them; medians are shown, and the CPU time that a server took for
-an answer, which says the same on a machine that has other work. aimock is measured where `AIMOCK` names its folder (what
-`npm install @copilotkit/aimock` makes: `node_modules/@copilotkit/aimock`).
+an answer, which says the same on a machine that has other work. aimock is measured where `AIMOCK` names its folder
+(`make peers` installs it).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
@@ -74,7 +74,7 @@ def serve_floor(answer: bytes, tell: Connection) -> None:
 
 
 @contextmanager
-def served(serve: Callable[[Connection], None]) -> Iterator[tuple[int, Any]]:
+def served(serve: Callable[[Connection], None]) -> Generator[tuple[int, Any]]:
     """Yield the process id of a server in a process of its own, and what it tells first: its port."""
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
@@ -88,7 +88,7 @@ def served(serve: Callable[[Connection], None]) -> Iterator[tuple[int, Any]]:
 
 
 @contextmanager
-def aimock(folder: Path) -> Iterator[tuple[int, int]]:
+def aimock(folder: Path) -> Generator[tuple[int, int]]:
     """Yield the process id and the port of an aimock that answers as many tokens as ours."""
     with subprocess.Popen(
         ["node", str(Path(__file__).with_name("aimock.mjs")), str(folder), " amber" * TOKENS], stdout=subprocess.PIPE

@@ -7,7 +7,7 @@ An attempt is entered when its request is complete, and stays open until its ans
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import Head

@@ -31,7 +31,8 @@ def tokens(provider: str, count: int, *seeds: str) -> tuple[str, ...]:
     assert count >= 1
     # The first four stand fast: every text, however short a test makes it, holds a name and wide characters.
     fixed = (f"{provider}:", *_ACCENTED)
-    return (fixed + itemgetter(*digest(max(count, 2), provider, *seeds))(_TOKEN_OF_BYTE))[:count]
+    drawn: tuple[str, ...] = itemgetter(*digest(max(count, 2), provider, *seeds))(_TOKEN_OF_BYTE)
+    return (fixed + drawn)[:count]
 
 
 def split_into_tokens(text: str) -> tuple[str, ...]:

@@ -70,6 +70,17 @@ def test_a_body_that_is_not_said_to_be_json_is_refused_with_the_mend() -> None:
     at_desk(talk)
 
 
+def test_another_site_can_link_here_but_not_load_what_is_here() -> None:
+    async def talk(desk: Desk) -> None:
+        cross = (("host", "127.0.0.1"), ("sec-fetch-site", "cross-site"))
+        assert (await desk.ask("GET", "/journal/stream", headers=(*cross, ("sec-fetch-mode", "no-cors")))).status == 403
+        assert (await desk.ask("GET", "/", headers=(*cross, ("sec-fetch-mode", "navigate")))).status == 200
+        own = (("host", "127.0.0.1"), ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors"))
+        assert (await desk.ask("GET", "/fleet", headers=own)).status == 200
+
+    at_desk(talk)
+
+
 def test_another_site_can_neither_heal_nor_clear_nor_look() -> None:
     async def talk(desk: Desk) -> None:
         desk.attempts(1)

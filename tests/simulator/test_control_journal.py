@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import time
 
+import httpx2
 import msgspec
 import pytest
+import trio
 
 from routeproof_simulator.control import PAGE_ATTEMPTS_MAX, JournalPage
 from routeproof_simulator.control import pages as journal_pages
+from routeproof_simulator.fleet import serving_fleet
 from routeproof_spec.history import Attempt, Ended
 from routeproof_spec.marker import in_text
-from tests.simulator.asking import chat, request
+from tests.simulator.asking import FLEET, chat, request
 from tests.simulator.desk import Desk, at_desk
 
 
@@ -79,3 +82,16 @@ def test_an_export_ends_though_new_attempts_come_in_all_the_while() -> None:
         assert len((await answered.pull_all()).splitlines()) == 5
 
     at_desk(talk)
+
+
+def test_an_export_is_one_whole_answer_on_the_wire() -> None:
+    async def main() -> None:
+        async with serving_fleet(FLEET) as running, httpx2.AsyncClient(trust_env=False) as client:
+            for _ in range(3):
+                await client.post(running.base_urls["alpha"] + "/chat/completions", json=chat())
+            for _ in range(2):  # on one connection: the first has ended as its framing says
+                answered = await client.get(running.control_url + "/journal?format=ndjson")
+                attempts = [msgspec.json.decode(line, type=Attempt) for line in answered.content.splitlines()]
+                assert [each.status for each in attempts] == [401, 401, 401]
+
+    trio.run(main)

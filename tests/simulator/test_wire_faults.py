@@ -9,6 +9,8 @@ from typing import Literal
 
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from routeproof_simulator.algebra import Behaviour, rewrite
 from routeproof_simulator.behaviours import (
@@ -38,6 +40,7 @@ from routeproof_simulator.network import MemoryStream
 from routeproof_spec.history import Attempt, Ended
 from tests.simulator.asking import answer, chat, raw, read_all, request, situation
 from tests.simulator.on_the_wire import CLOSING, converse, dechunked, parted, play, told
+from tests.simulator.strategies import any_behaviour
 
 WHOLE = raw(chat(), headers=CLOSING)
 STREAM = raw(chat(stream=True), headers=CLOSING)
@@ -359,3 +362,13 @@ def test_an_error_object_comes_with_status_200(sent: bytes) -> None:
     back, _ = one(sent, error_in_200())
     assert back.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b'{"error":{"message":' in back
+
+
+# All of them
+
+
+@settings(max_examples=60)
+@given(any_behaviour, st.sampled_from([WHOLE, STREAM]))
+def test_every_behaviour_is_played_and_journalled(behaviour: Behaviour, sent: bytes) -> None:
+    _, (attempt,) = play(sent, behaviour, seconds=60.0)
+    assert attempt.method == "POST"

@@ -5,6 +5,7 @@ Rule 1. `Host` is an address, or a name without a dot: `localhost`, or what a co
 Rule 2. `Origin`, which browsers send with whatever changes something, is the one that `Host` names.
 Rule 3. A body is `application/json`: no form of another site can send that without asking first, and such asking
         (a preflight) is not answered.
+Rule 4. What a page of another site loads as a picture or a script (`Sec-Fetch-Site`) is refused; a link to here is not.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ def check(request: Received) -> None:
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
         wanted = f"http://{host}, or none: only this API's own page and programs may ask"
         raise Refusal(403, "The request comes from a page of another site.", found=origin[:200], wanted=wanted)
+    if request.header("sec-fetch-site") == "cross-site" and request.header("sec-fetch-mode") != "navigate":
+        wanted = "this API's own page, a link to it, or a program"
+        raise Refusal(403, "A page of another site loads this.", found="Sec-Fetch-Site: cross-site", wanted=wanted)
     kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
     if request.body and kind != "application/json":
         found = kind[:200] or "no content-type"
