@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
@@ -25,6 +26,11 @@ def head_bytes(head: Head, more: Headers = ()) -> bytes:
 def chunk(data: bytes) -> bytes:
     """Return *data*, which is not empty, as one chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def chunks(frames: Iterable[bytes]) -> list[bytes]:
+    """Return each of *frames*, none of which is empty, as one chunk."""
+    return [b"%x\r\n%b\r\n" % (len(data), data) for data in frames]
 
 
 @lru_cache(maxsize=256)

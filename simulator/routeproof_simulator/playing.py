@@ -7,7 +7,7 @@ from typing import Final, TypeAlias, final
 
 import trio
 
-from routeproof_simulator.framing import CHUNK_END_BYTES, LAST_CHUNK, chunk, head_bytes
+from routeproof_simulator.framing import CHUNK_END_BYTES, LAST_CHUNK, chunks, head_bytes
 from routeproof_simulator.journal import Entry
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import (
@@ -100,21 +100,19 @@ class Player:
 
     def _put_frames(self, script: Script, at: int) -> int:
         """Put the frames of *script* from *at* on; return the index of what follows them, or of the first too many."""
-        out, frames, is_chunked = self._out, self._frames, self._is_chunked
+        run: list[bytes] = []
         size = self._out_bytes
-        for index in range(at, len(script)):
-            op = script[index]
+        for op in script[at:]:
             if type(op) is not Send or size > SEND_BYTES_MAX:
                 break
-            data = op.data
-            if data and not self._is_bodiless:  # a chunk of no bytes would end the body
-                out.append(chunk(data) if is_chunked else data)
-                frames.append(data)
-                size += len(data)
-        else:
-            index = len(script)
+            run.append(op.data)
+            size += len(op.data)
+        # A chunk of no bytes would end the body.
+        frames = [] if self._is_bodiless else run if all(run) else [data for data in run if data]
+        self._frames += frames
+        self._out += chunks(frames) if self._is_chunked else frames
         self._out_bytes = size
-        return index
+        return at + len(run)
 
     async def play(self, script: Script, at: int = 0, *, ended: Ended = Ended.COMPLETE) -> None:
         """Play *script* from *at* on; the entry ends as *ended* where the script does not end it otherwise."""
