@@ -2,9 +2,10 @@
 
     python benchmarks/provider_streams.py [STREAMS]
 
-One process serves on one core. Another asks for 1,000 streams at once, each paced at 10 tokens a second, and the
-provider's own journal says how late each frame left, against the moment at which it was due. Then come 200,000 whole
-answers and 10,000 streams, and the memory that the process holds is read meanwhile (resident set size, proc(5)).
+One process serves on one core. Another asks it for 200,000 whole answers and 10,000 streams, while the memory that it
+holds is read (resident set size, proc(5)). Then it asks for 1,000 streams, 400 a second, each paced at 5 tokens a
+second so that all run together, and the provider's own journal says how late each frame left, against the moment at
+which it was due.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,10 +25,12 @@ from load import chat_requests, load
 from providers import KEY, served
 
 from routeproof_simulator import FleetClient, FleetConfig, ProviderConfig, RunningFleet, serving_fleet
+from routeproof_simulator.collector import collect_seldom
 
 STREAMS = 1000
 TOKENS = 48
-PACE = 10.0  # tokens a second
+PACE = 5.0  # tokens a second
+STARTS = 400.0  # streams a second, until all run
 WHOLE = 200_000
 STREAMED = 10_000
 STEP = 2.0  #: seconds of load between two looks at the memory
@@ -41,6 +45,7 @@ def serve_fleet(tell: Connection) -> None:
             )
         )
         async with serving_fleet(alike) as fleet:
+            collect_seldom()  # as `routeproof providers` does
             tell.send((port_of(fleet, "paced"), port_of(fleet, "fast"), fleet.control_url))
             await trio.sleep_forever()
 
@@ -51,19 +56,21 @@ def port_of(fleet: RunningFleet, name: str) -> int:
     return int(fleet.base_urls[name].removesuffix("/v1").rpartition(":")[2])
 
 
-def stream_at_once(port: int, count: int) -> None:
-    """Ask for *count* streams at once, and read them to their ends."""
+def stream_together(port: int, count: int) -> None:
+    """Ask for *count* streams, all of which run together once the last is asked for, and read them to their ends."""
     requests = chat_requests(KEY, stream=True)
     poll = select.epoll()
     open_ones: dict[int, tuple[socket.socket, bytes]] = {}
-    for _ in range(count):
-        asking = socket.create_connection(("127.0.0.1", port))
-        open_ones[asking.fileno()] = (asking, b"")
-        poll.register(asking.fileno(), select.EPOLLIN)
-    for asking, _ in open_ones.values():
-        asking.sendall(next(requests))
-    while open_ones:
-        for number, _ in poll.poll(30.0):
+    began = time.perf_counter()
+    asked = 0
+    while asked < count or open_ones:
+        if asked < count and time.perf_counter() - began >= asked / STARTS:
+            asking = socket.create_connection(("127.0.0.1", port))
+            open_ones[asking.fileno()] = (asking, b"")
+            poll.register(asking.fileno(), select.EPOLLIN)
+            asking.sendall(next(requests))
+            asked += 1
+        for number, _ in poll.poll(0):
             asking, tail = open_ones[number]
             tail = (tail + asking.recv(1 << 16))[-5:]
             open_ones[number] = (asking, tail)
@@ -113,12 +120,8 @@ def main() -> None:
     streams = int(sys.argv[1]) if len(sys.argv) > 1 else STREAMS
     print(f"start: {sorted(start_seconds() for _ in range(5))[2]:.3f} s after import")
     with served(serve_fleet) as (pid, (paced, fast, control_url)):
-        stream_at_once(paced, streams)
-        late = lateness(control_url)
-        p50, p99 = late[len(late) // 2], late[len(late) * 99 // 100]
-        print(f"{streams} streams at {PACE:g} tokens a second: frames late by {p50 * 1e3:.1f} ms (median), ", end="")
-        print(f"{p99 * 1e3:.1f} ms (p99), {late[-1] * 1e3:.1f} ms (worst) of {len(late):,}")
         measured = [resident(pid)]
+        print(f"memory at the start: {measured[0]:.0f} MB")
         for wanted, is_stream in ((WHOLE, False), (STREAMED, True)):
             answered = 0
             while answered < wanted:
@@ -127,6 +130,11 @@ def main() -> None:
             print(f"memory after {answered:,} {'streams' if is_stream else 'whole answers'}: {measured[-1]:.0f} MB")
         rises = sum(after > before for before, after in pairwise(measured[len(measured) // 2 :]))
         print(f"memory at most {max(measured):.0f} MB; it rose in {rises} of the last {len(measured) // 2} looks")
+        stream_together(paced, streams)
+        late = lateness(control_url)
+        p50, p99 = late[len(late) // 2], late[len(late) * 99 // 100]
+        print(f"{streams} streams at {PACE:g} tokens a second: frames late by {p50 * 1e3:.1f} ms (median), ", end="")
+        print(f"{p99 * 1e3:.1f} ms (p99), {late[-1] * 1e3:.1f} ms (worst) of {len(late):,}")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ import trio
 from load import chat_requests, load, one_answer
 
 from routeproof_simulator import FleetConfig, ProviderConfig, RunningFleet, serve_fleet
+from routeproof_simulator.collector import collect_seldom
 
 ROUNDS = 5
 KEY = "sk-bench"
@@ -42,6 +43,7 @@ def serve_provider(tell: Connection) -> None:
     class Ready:
         def started(self, value: RunningFleet | None = None) -> None:
             assert value is not None
+            collect_seldom()  # as `routeproof providers` does
             tell.send(int(value.base_urls["alpha"].removesuffix("/v1").rpartition(":")[2]))
 
     trio.run(partial(serve_fleet, config, task_status=Ready()))

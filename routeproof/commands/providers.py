@@ -7,6 +7,7 @@ import trio
 
 from routeproof.introduction import introduction
 from routeproof.shipped import FLEETS, SCENARIOS, found
+from routeproof_simulator.collector import collect_seldom
 from routeproof_simulator.fleet import FleetConfig, load_fleet, serving_fleet
 from routeproof_simulator.scenario import load_schedule
 from routeproof_simulator.schedule import Schedule
@@ -46,4 +47,5 @@ async def _serve(config: FleetConfig, host: str, planned: tuple[Schedule, int] |
             fleet.performance.play(schedule, seed=seed, scale=scale)
             lasts = max((change.at for change in schedule.changes(seed)), default=0.0)
             click.echo(f"The last change of the scenario comes in {lasts / scale:.0f} s.")
+        collect_seldom()
         await trio.sleep_forever()

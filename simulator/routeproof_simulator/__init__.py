@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from routeproof_simulator.algebra import Behaviour, chance, first, ok
+    from routeproof_simulator.door_states import Door
     from routeproof_simulator.fleet import (
         FleetConfig,
         ProviderConfig,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         serving_fleet,
     )
     from routeproof_simulator.fleet_client import FleetClient
-    from routeproof_simulator.provider import Door
     from routeproof_simulator.seen import Seen
     from routeproof_simulator.thread import FleetThread, SteeredProvider
 
@@ -46,7 +46,7 @@ _MODULES: Final = {
     "algebra": ("Behaviour", "chance", "first", "ok"),
     "fleet": ("FleetConfig", "ProviderConfig", "RunningFleet", "load_fleet", "serve_fleet", "serving_fleet"),
     "fleet_client": ("FleetClient",),
-    "provider": ("Door",),
+    "door_states": ("Door",),
     "seen": ("Seen",),
     "thread": ("FleetThread", "SteeredProvider"),
 }

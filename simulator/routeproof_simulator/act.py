@@ -16,7 +16,7 @@ from random import Random
 from typing import Final, TypeAlias, final
 
 from routeproof_simulator.algebra import Behaviour
-from routeproof_simulator.provider import Door
+from routeproof_simulator.door_states import Door
 
 Span: TypeAlias = tuple[float, float]  #: seconds, from and to
 

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from routeproof_spec.errors import RemoteProtocolError
+from routeproof_spec.errors import NOT_JSON, RemoteProtocolError
 from routeproof_spec.history import Frame
 from routeproof_spec.sse import DONE, SSEDecoder
 
@@ -101,7 +101,7 @@ def _items(body: bytes) -> list[bytes]:
         return [body]
     try:
         return [bytes(item) for item in msgspec.json.decode(body, type=list[msgspec.Raw])]
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return [body]
 
 
@@ -133,7 +133,7 @@ class _Reading:
     def _take_json(self, data: str | bytes) -> tuple[Mark, ...]:
         try:
             tree = msgspec.json.decode(data, type=dict[str, object])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             return (Mark.BROKEN,)
         if tree.get("error") is not None or tree.get("object") == "error" or tree.get("type") == "error":
             return (Mark.ERROR,)

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from routeproof_spec.config import decode
-from routeproof_spec.errors import ConfigError
+from routeproof_spec.errors import NOT_JSON, ConfigError
 from routeproof_spec.history import Headers
 from routeproof_spec.redaction import fingerprint
 
@@ -149,7 +149,7 @@ def body_tree(body: bytes) -> object:
     """Return a request's *body* as it stands in the file."""
     try:
         return msgspec.json.decode(body) if body else None
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         pass
     try:
         return body.decode("utf-8")
@@ -202,6 +202,6 @@ def _parsed(data: bytes, kind: type[T], *, file: Path, line: int) -> T:
     place = f"{file}: line {line}"
     try:
         tree = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise ConfigError(file=place, key="", found=str(error), wanted="one JSON object") from error
     return decode(tree, kind, file=place)

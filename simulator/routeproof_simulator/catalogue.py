@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_orig
 
 from msgspec import Struct
 
+from routeproof_simulator import faults
 from routeproof_simulator.algebra import BY_NAME, Behaviour
 from routeproof_simulator.ranges import Range, Words, hints_of, rules_of
 
@@ -28,6 +29,8 @@ GROUPS: Final = {
     "capacity": ("capacity", "limits"),
     "when": ("algebra",),
 }
+
+assert faults.Fail.name in BY_NAME  # importing the module is what fills the table
 
 Type: TypeAlias = Literal["integer", "number", "numbers", "boolean", "text", "choice", "number or text", "behaviour"]
 

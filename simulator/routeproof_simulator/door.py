@@ -9,7 +9,8 @@ from typing import Final, TypeAlias, TypeVar, final
 
 import trio
 
-from routeproof_simulator.provider import Door, Provider, Reply
+from routeproof_simulator.door_states import Door
+from routeproof_simulator.provider import Provider, Reply
 from routeproof_simulator.received import Received
 from routeproof_simulator.tls import HANDSHAKE_SECONDS_MAX, Certificates, TLSStream
 from routeproof_simulator.visitors import Visitors

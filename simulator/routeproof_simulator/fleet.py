@@ -21,9 +21,10 @@ from routeproof_simulator.cassette import load_cassette
 from routeproof_simulator.control import Control
 from routeproof_simulator.dialects import DIALECTS, Persona
 from routeproof_simulator.door import CONNECTIONS_MAX, accept, stand_at_door
+from routeproof_simulator.door_states import Door, check_door
 from routeproof_simulator.journal import Journal
 from routeproof_simulator.performance import Performance
-from routeproof_simulator.provider import Door, Provider, check_door
+from routeproof_simulator.provider import Provider
 from routeproof_simulator.replay import Replay
 from routeproof_simulator.sockets import kept_port, listener_at, origin_of, reset_socket, room_for_connections
 from routeproof_simulator.tls import issue_certificates
@@ -233,7 +234,13 @@ async def _serve(
             )
         performance = Performance(fleet.providers, nursery, now=time.monotonic)
         control = Control(
-            fleet.providers, fleet.journal, base_urls, performance=performance, now=time.monotonic, ca_pem=ca_pem
+            fleet.providers,
+            fleet.journal,
+            base_urls,
+            performance=performance,
+            forget=fleet.forget,
+            now=time.monotonic,
+            ca_pem=ca_pem,
         )
         nursery.start_soon(control.keep)
         listen = partial(listener_at, ports[_CONTROL])

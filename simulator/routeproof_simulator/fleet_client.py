@@ -12,9 +12,9 @@ import msgspec
 from routeproof_simulator import spelling
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.control import FleetView, JournalPage
-from routeproof_simulator.provider import Door
+from routeproof_simulator.door_states import Door
 from routeproof_simulator.seen import Seen
-from routeproof_spec.errors import RouteproofError, TargetUnreachable
+from routeproof_spec.errors import NOT_JSON, RouteproofError, TargetUnreachable
 from routeproof_spec.history import Attempt
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class FleetClient:
         return await self._read(marker, idle_within=within)
 
     async def clear(self) -> None:
-        """Forget all attempts."""
+        """Forget all attempts, so that what comes next is answered as by a fresh fleet."""
         await self._ask("DELETE", "/journal")
 
     async def _read(self, marker: str | None, *, idle_within: float | None = None) -> Seen:
@@ -115,5 +115,5 @@ class FleetClient:
 def _decoded(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise TargetUnreachable(f"what answers at the control URL is no control API of ours: {error}") from error

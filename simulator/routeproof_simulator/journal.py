@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
+from msgspec import structs
+
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import Head
 from routeproof_simulator.seen import Seen
@@ -20,18 +22,22 @@ ATTEMPTS_MAX = 20_000
 BYTES_MAX = 16 * 2**20  # over all attempts held, so that a fleet that runs for days stays small
 REQUEST_BODY_BYTES_MAX = 2**20  # of one attempt; what is beyond is not kept
 ANSWER_BODY_BYTES_MAX = 2**20
-OVERHEAD_BYTES = 2048  # about what Python needs to hold one attempt, whatever its bodies
+#: About what Python needs to hold an attempt, each of the moments in which frames went out, and each frame.
+OVERHEAD_BYTES, SENT_OVERHEAD_BYTES, FRAME_OVERHEAD_BYTES = 2048, 144, 48
 
 
 class Entry:
     """One attempt while it goes on: the wire tells it what happens."""
 
     def __init__(self, provider: str, request: Received, *, marker: str | None, index: int) -> None:
+        if len(request.body) > REQUEST_BODY_BYTES_MAX:
+            request = structs.replace(request, body=request.body[:REQUEST_BODY_BYTES_MAX])
         self._provider = provider
         self._request = request
         self._index = index
         self._sent: list[tuple[float, list[bytes]]] = []  # frames by the moment in which they went out together
         self._frame_bytes = 0
+        self._frame_overhead = 0
         self._first_at: float | None = None  # when the first of them went out
         self._peer_gone_at: float | None = None
         self._ended: Ended | None = None
@@ -57,7 +63,7 @@ class Entry:
     @property
     def size(self) -> int:
         """How many bytes the attempt holds: bodies, and what Python needs to hold them."""
-        return OVERHEAD_BYTES + min(len(self._request.body), REQUEST_BODY_BYTES_MAX) + self._frame_bytes
+        return OVERHEAD_BYTES + len(self._request.body) + self._frame_bytes + self._frame_overhead
 
     def sent(self, frames: list[bytes], at: float) -> None:
         """Note *frames* that went out together, or as much of them as is kept."""
@@ -68,6 +74,7 @@ class Entry:
         if self._first_at is None and frames:
             self._first_at = at
         self._frame_bytes += size
+        self._frame_overhead += SENT_OVERHEAD_BYTES + FRAME_OVERHEAD_BYTES * len(frames)
         self._sent.append((at, frames))
 
     def when_ended(self, call: Callable[[], None]) -> None:
@@ -109,7 +116,7 @@ class Entry:
             method=request.method,
             path=request.path,
             request_headers=request.head.redacted,
-            request_body=request.body[:REQUEST_BODY_BYTES_MAX],
+            request_body=request.body,
             received_at=request.at,
             status=self.status,
             faults=self.faults,

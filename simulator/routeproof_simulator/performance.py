@@ -12,8 +12,9 @@ from msgspec import Meta, Struct
 from routeproof_simulator import spelling
 from routeproof_simulator.act import Change
 from routeproof_simulator.algebra import Behaviour, ok
+from routeproof_simulator.door_states import Door
 from routeproof_simulator.invariants.views import HEALTHY
-from routeproof_simulator.provider import Door, Provider
+from routeproof_simulator.provider import Provider
 from routeproof_simulator.schedule import Schedule
 from routeproof_spec.history import FaultChange
 

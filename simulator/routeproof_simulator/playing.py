@@ -25,6 +25,7 @@ from routeproof_simulator.script import (
     Wait,
     pieces,
 )
+from routeproof_simulator.timers import sleep_until
 from routeproof_simulator.turns import Turns
 from routeproof_spec.history import Ended, Headers
 
@@ -146,7 +147,7 @@ class Player:
                 # From when it was due and not from now: a long stream that is paced does not fall behind its pace.
                 due = self._due if self._due is not None else trio.current_time()
                 self._due = due + seconds
-                await trio.sleep_until(self._due)
+                await sleep_until(self._due)
                 return
             case Turn(slots=slots):
                 assert self._turns is not None

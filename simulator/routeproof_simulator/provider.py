@@ -4,46 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
 from random import Random
-from typing import Any, Final, Protocol, final
+from typing import Any, Protocol, final
 
 from msgspec import Struct
 
 from routeproof_simulator.algebra import Behaviour, Situation, ok, parts, rewrite
 from routeproof_simulator.dialects import DIALECTS, Call, Persona
+from routeproof_simulator.door_states import Door, check_door
 from routeproof_simulator.journal import Entry, Journal
 from routeproof_simulator.received import Received
 from routeproof_simulator.replay import Replay
 from routeproof_simulator.script import Script
 from routeproof_simulator.tally import Tally
 from routeproof_simulator.turns import Turns
-from routeproof_spec.errors import ConfigError
 
 MARKERS_MAX = 100_000  # whose attempts are counted; the longest unseen is forgotten first
-
-
-class Door(StrEnum):
-    """What happens before HTTP."""
-
-    OPEN = "open"
-    REFUSED = "refused"  # the port is kept, and connections to it are refused
-    SILENT = "silent"  # connections are accepted, and nothing is ever read
-    RESET = "reset"  # connections are reset as soon as they are accepted
-    TLS_EXPIRED = "tls_expired"  # the certificate's time is over
-    TLS_WRONG_NAME = "tls_wrong_name"  # the certificate is another host's
-    TLS_ABORT = "tls_abort"  # the connection is closed in the middle of the handshake
-
-
-TLS_DOORS: Final = frozenset({Door.TLS_EXPIRED, Door.TLS_WRONG_NAME, Door.TLS_ABORT})
-
-
-def check_door(door: Door, *, tls: bool, file: str, key: str) -> None:
-    """Raise `ConfigError` for a *door* that a provider without *tls* cannot have."""
-    if door in TLS_DOORS and not tls:
-        plain = ", ".join(each for each in Door if each not in TLS_DOORS)
-        wanted = f"one of {plain}: the provider is not served over TLS (tls = true)"
-        raise ConfigError(file=file, key=key, found=repr(door.value), wanted=wanted)
 
 
 class Doorkeeper(Protocol):

@@ -10,12 +10,12 @@ from msgspec import Meta
 
 from routeproof_simulator import spelling
 from routeproof_simulator.algebra import BY_NAME, Behaviour
+from routeproof_simulator.ranges import NUMBER_MAX
 from routeproof_spec.errors import ConfigError
 
 Tree: TypeAlias = "Mapping[str, Tree] | Sequence[Tree] | float | None"
 
 STEPS_MAX: Final = 100
-NUMBER_MAX: Final = 1e9
 
 
 class Ramp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+NUMBER_MAX: Final = 1e15  # of any number: what is made of two of them is finite still, and JSON can tell it
 BYTES_MAX: Final = 64 * 2**20  # that one fault may add to an answer
 TEXT_MAX: Final = 2**20  # characters that a fault may say
 REPEATED_MAX: Final = 1_000  # times that a fault may do the same
@@ -53,6 +54,7 @@ class Words:
 Seconds: TypeAlias = Annotated[float, Range(unit="seconds")]
 MoreSeconds: TypeAlias = Annotated[float, Range(above=True, unit="seconds")]  # more than none
 Share: TypeAlias = Annotated[float, Range(high=1.0)]
+Rate: TypeAlias = Annotated[float, Range(above=True, unit="tokens a second")]
 Frames: TypeAlias = Annotated[int, Range(unit="frames")]
 Tokens: TypeAlias = Annotated[int, Range(unit="tokens")]
 Attempts: TypeAlias = Annotated[int, Range(unit="attempts")]
@@ -65,12 +67,13 @@ Header: TypeAlias = Annotated[str, Words(length=2**10, is_printable=True)]
 
 
 def within(field: str, value: float | None, *, low: float, high: float = math.inf, above: bool = False) -> None:
-    """Raise `OutOfRangeError` unless *value* is None or finite and from *low* (*above*: greater than it) to *high*."""
+    """Raise `OutOfRangeError` unless *value* is None or from *low* (*above*: greater than it) to *high*."""
     if value is None:
         return
-    if not math.isfinite(value) or value > high or value < low or (above and value == low):
+    most = min(high, max(low, NUMBER_MAX))
+    if not low <= value <= most or (above and value == low):
         least = f"greater than {low:.15g}" if above else f"at least {low:.15g}"
-        wanted = least if high == math.inf else f"{least}, at most {high:.15g}"
+        wanted = least if high == math.inf and not value > most else f"{least}, at most {most:.15g}"
         raise OutOfRangeError(field, found=value, wanted=wanted)
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from routeproof_simulator.answers import Mark
+from routeproof_simulator.door_states import Door
 from routeproof_simulator.invariants.finding import Declared
 from routeproof_simulator.invariants.views import (
     asked_models,
@@ -18,7 +19,6 @@ from routeproof_simulator.invariants.views import (
     streams,
     succeeded,
 )
-from routeproof_simulator.provider import Door
 from routeproof_spec.history import Ended, Exchange, History
 
 _Reached: TypeAlias = Callable[[History, Declared], bool]

@@ -19,6 +19,7 @@ from routeproof_simulator.refusals import (
     OTHER_PROTOCOL,
     OTHER_VERSION,
     Refusal,
+    is_too_long,
     not_http,
 )
 
@@ -90,9 +91,9 @@ class H11Reader:
 
     def _open_body(self) -> None:
         head = _head_of(self._raw)
-        length = head.first.get("content-length", "")
-        if length.isdigit() and int(length) > BODY_BYTES_MAX:
+        if is_too_long(head.first.get("content-length", "")):
             self.refusal = BODY_TOO_LONG
+            return
         self.wants_continue = head.first.get("expect", "").lower() == "100-continue"
         self._framing = h11.Connection(h11.SERVER)
         self._take_body(self._framing, bytes(self._raw))

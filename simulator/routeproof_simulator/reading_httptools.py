@@ -25,6 +25,7 @@ from routeproof_simulator.refusals import (
     OTHER_PROTOCOL,
     OTHER_VERSION,
     Refusal,
+    is_too_long,
     not_http,
 )
 
@@ -132,8 +133,7 @@ class HttptoolsReader:
         if len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers) > HEAD_BYTES_MAX:
             self._stop(HEAD_TOO_LONG)
         headers = dict(self._headers)
-        length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > BODY_BYTES_MAX:
+        if is_too_long(headers.get("content-length", "")):
             self._stop(BODY_TOO_LONG)
         if version == "1.1" and sum(name == "host" for name, _ in self._headers) != 1:
             self._stop(NOT_ONE_HOST)

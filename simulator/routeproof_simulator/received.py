@@ -42,7 +42,7 @@ class RequestHead:
         return dict(reversed(self.headers))
 
 
-class Received(Struct, frozen=True, kw_only=True):
+class Received(Struct, frozen=True, kw_only=True, gc=False):
     """One request, complete, and the connection that it came on."""
 
     head: RequestHead

@@ -140,7 +140,8 @@ class _Recorder:
 
     async def _hand_on(self, request: Received, url: str, caller: _Caller, tape: Tape) -> tuple[Ended, str]:
         """Hand *request* on, and the answer back; return how it ended, and what was wrong."""
-        headers = list(self._upstream.headers(request))
+        # As bytes: the HTTP client takes text for ASCII, and a header may hold any byte (RFC 9110, section 5.5).
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._upstream.headers(request)]
         asking = self._client.stream(
             request.method, url, headers=headers, content=request.body, timeout=self._timeout, follow_redirects=False
         )
@@ -184,6 +185,8 @@ class _Caller:
         try:
             while await self._stream.receive_some(RECEIVE_BYTES):
                 pass  # a second request on this connection is not answered: the first one's answer said so
+        except trio.ClosedResourceError:
+            return  # by us: the answer has ended
         except trio.BrokenResourceError:
             pass
         self._has_left = True

@@ -18,6 +18,7 @@ from routeproof_simulator.dialects.persona import Answer, Call
 from routeproof_simulator.faults.lens import json_of, spots
 from routeproof_simulator.script import JSON, Close, Head, Kind, Op, Script, Send, Wait, whole
 from routeproof_simulator.scrubbing import Scrubber, public_target, secrets_of
+from routeproof_spec.errors import NOT_JSON
 from routeproof_spec.history import Headers, first_header
 
 _EVENT_END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
@@ -117,7 +118,7 @@ def _kind(event: bytes, voice: Voice, *, is_first: bool) -> Kind:
         return Kind.DONE
     try:
         tree = msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return Kind.OTHER
     if "error" in tree:
         return Kind.ERROR
@@ -134,7 +135,7 @@ def _tokens(script: Script, voice: Voice) -> int:
         return sum(op.kind is Kind.CONTENT for op in sends)
     try:
         tree = msgspec.json.decode(b"".join(op.data for op in sends))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return 0
     said = sum(len(each.value) for each in spots(tree, voice.places.get("text", ())) if isinstance(each.value, str))
     return -(-said // _CHARACTERS_A_TOKEN)

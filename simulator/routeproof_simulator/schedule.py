@@ -18,7 +18,7 @@ from msgspec import Meta
 from routeproof_simulator import spelling
 from routeproof_simulator.act import Act, Change, Phases
 from routeproof_simulator.algebra import Behaviour
-from routeproof_simulator.provider import Door, check_door
+from routeproof_simulator.door_states import Door, check_door
 from routeproof_simulator.ramp import Ramp
 from routeproof_spec.config import decode
 from routeproof_spec.errors import ConfigError

@@ -37,10 +37,11 @@ class Kind(StrEnum):
     OTHER = "other"  # what a behaviour put in: a comment, a second end
 
 
-# Structs and not dataclasses: a stream is made of hundreds, and these are made five times as fast.
+# Structs and not dataclasses: a stream is made of hundreds, and these are made five times as fast. None can be part of
+# a cycle, so the collector need not look at them: with a thousand streams on their way it would stop all for a while.
 
 
-class Head(Struct, frozen=True):
+class Head(Struct, frozen=True, gc=False):
     """The status line and the headers; names in lower case."""
 
     status: int
@@ -48,46 +49,46 @@ class Head(Struct, frozen=True):
     version: Literal["1.0", "1.1"] = "1.1"
 
 
-class Send(Struct, frozen=True):
+class Send(Struct, frozen=True, gc=False):
     """One frame of the body."""
 
     data: bytes
     kind: Kind = Kind.BODY
 
 
-class Raw(Struct, frozen=True):
+class Raw(Struct, frozen=True, gc=False):
     """Bytes on the wire as they stand, outside of head and framing (Rule 6); *body* is what a client may read of it."""
 
     data: bytes
     body: bytes = b""
 
 
-class Wait(Struct, frozen=True):
+class Wait(Struct, frozen=True, gc=False):
     """Nothing happens for *seconds*; infinity waits until the peer leaves."""
 
     seconds: float
 
 
-class Turn(Struct, frozen=True):
+class Turn(Struct, frozen=True, gc=False):
     """The answer waits, first come first served, until fewer than *slots* others of its provider have a turn."""
 
     slots: int
 
 
-class Hold(Struct, frozen=True):
+class Hold(Struct, frozen=True, gc=False):
     """The last *bytes* of what has not left yet stay back until the next operation has passed; a `Close` drops them."""
 
     bytes: int
 
 
-class Pieces(Struct, frozen=True):
+class Pieces(Struct, frozen=True, gc=False):
     """What has not left yet leaves *bytes* at a time, every *seconds*, however it is framed."""
 
     bytes: int
     seconds: float
 
 
-class Repeat(Struct, frozen=True):
+class Repeat(Struct, frozen=True, gc=False):
     """The frame goes out again and again, every *seconds*, until the peer leaves."""
 
     data: bytes
@@ -100,11 +101,11 @@ class Pull(Struct, frozen=True):
     source: Callable[[], Awaitable[bytes]]
 
 
-class End(Struct, frozen=True):
+class End(Struct, frozen=True, gc=False):
     """The body ends here, as its framing says; what comes after is no part of it."""
 
 
-class Close(Struct, frozen=True):
+class Close(Struct, frozen=True, gc=False):
     """The connection ends: in order (`fin`), by reset (`rst`), or in order when the next request arrives (`next`)."""
 
     how: Literal["fin", "rst", "next"]

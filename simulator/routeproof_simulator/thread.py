@@ -19,8 +19,8 @@ import trio
 
 from routeproof_simulator.access import environ, root_url
 from routeproof_simulator.algebra import Behaviour
+from routeproof_simulator.door_states import Door
 from routeproof_simulator.fleet import FleetConfig, ProviderConfig, RunningFleet, serve_fleet
-from routeproof_simulator.provider import Door
 from routeproof_simulator.seen import Seen
 from routeproof_spec.errors import RouteproofError
 

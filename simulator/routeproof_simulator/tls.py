@@ -11,7 +11,7 @@ from typing import Final, final
 
 import trio
 
-from routeproof_simulator.provider import Door
+from routeproof_simulator.door_states import Door
 
 HANDSHAKE_SECONDS_MAX: Final = 60.0
 FAREWELL_SECONDS_MAX: Final = 0.1  # to tell a peer that may not be reading that the stream ends

@@ -126,8 +126,9 @@ class _Connection:
         player = Player(self._stream, request, reply.entry, now=self._now, reset=self._reset, turns=reply.turns)
         try:
             at = player.put(script)
-            if at < len(script) and takes_time(script[at:]):
+            if at < len(script):  # there is more to do than one send
                 self._allow(PLAY_SECONDS_MAX)
+            if at < len(script) and takes_time(script[at:]):
                 await self._play_watched(player, script, at, reply.entry)
             else:
                 await self._play(player, script, at, reply.entry)

@@ -18,6 +18,7 @@ import trio
 
 from routeproof_simulator.asgi_transport import ASGIApp, ASGITransport, serving_app
 from routeproof_simulator.clock import run_virtual
+from routeproof_simulator.door_states import Door
 from routeproof_simulator.fleet import Fleet
 from routeproof_simulator.journal import Journal
 from routeproof_simulator.load import Planned, plan
@@ -25,7 +26,6 @@ from routeproof_simulator.memory_fleet import serve_fleet_in_memory
 from routeproof_simulator.memory_transport import memory_transport
 from routeproof_simulator.network import MemoryNetwork
 from routeproof_simulator.performance import play
-from routeproof_simulator.provider import Door
 from routeproof_simulator.recorder import record
 from routeproof_simulator.scenario import REQUESTS_MAX, Scenario
 from routeproof_simulator.traces import read_trace

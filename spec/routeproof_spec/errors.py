@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import final
+from typing import Final, final
+
+import msgspec
+
+#: What `msgspec.json.decode` raises for bytes that are no JSON: broken, not UTF-8, or nested beyond all measure.
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class RouteproofError(Exception):

@@ -28,12 +28,6 @@ class Stack:
     fleet: FleetThread
 
 
-def free_ports(config: FleetConfig) -> FleetConfig:
-    """Return *config* with every port chosen by the system."""
-    providers = tuple(msgspec.structs.replace(each, port=0) for each in config.providers)
-    return msgspec.structs.replace(config, providers=providers, control_port=0)
-
-
 def gateway_file(folder: Path, fleet: FleetThread | RunningFleet) -> Path:
     """Write the default configuration, pointed at *fleet*, into *folder*."""
     text = DEFAULT_FILE.read_text()
@@ -46,7 +40,7 @@ def gateway_file(folder: Path, fleet: FleetThread | RunningFleet) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with FleetThread(free_ports(load_fleet())) as fleet:
+    with FleetThread(on_free_ports(load_fleet())) as fleet:
         config = gateway_file(tmp_path_factory.mktemp("gateway"), fleet)
         command = [sys.executable, "-m", "routeproof", "serve", "--config", str(config), "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

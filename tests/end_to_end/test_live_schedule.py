@@ -20,7 +20,7 @@ from routeproof_simulator.schedule import Schedule, parse
 from routeproof_spec.contract import load_contract
 from routeproof_spec.history import Ended, Exchange, History
 from routeproof_spec.marker import in_text
-from tests.end_to_end.stack import KEY, free_ports, gateway_file
+from tests.end_to_end.stack import KEY, gateway_file
 
 pytestmark = pytest.mark.end_to_end
 
@@ -70,7 +70,7 @@ async def ask(client: httpx2.AsyncClient, base_url: str, number: int, exchanges:
 async def live(folder: Path, schedule: Schedule) -> tuple[History, float]:
     """Return what happened, and when it began."""
     exchanges: list[Exchange] = []
-    async with serving_fleet(free_ports(load_fleet())) as fleet, trio.open_nursery() as nursery:
+    async with serving_fleet(on_free_ports(load_fleet())) as fleet, trio.open_nursery() as nursery:
         config = load_config(gateway_file(folder, fleet), environ={})
         stop = trio.Event()
         base_url: str = await nursery.start(partial(serve, config, port=0, shutdown_trigger=stop.wait))

@@ -67,7 +67,14 @@ class Desk:
         self.journal = self.fleet.journal
         urls = {name: f"http://{name}/v1" for name in self.providers}
         performance = Performance(self.providers, nursery, now=trio.current_time)
-        self.control = Control(self.providers, self.journal, urls, performance=performance, now=trio.current_time)
+        self.control = Control(
+            self.providers,
+            self.journal,
+            urls,
+            performance=performance,
+            forget=self.fleet.forget,
+            now=trio.current_time,
+        )
 
     async def ask(self, method: str, target: str, body: object = b"", headers: Headers = JSON_BODY) -> Answered:
         """Ask the control API; *body* is JSON, or bytes as they stand."""

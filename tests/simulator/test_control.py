@@ -10,7 +10,7 @@ from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.behaviours import cut, fail, ok, ttft
 from routeproof_simulator.control import FleetView
 from routeproof_simulator.control.steering import CHANGES_MAX
-from routeproof_simulator.provider import Door
+from routeproof_simulator.door_states import Door
 from tests.simulator.desk import Desk, at_desk
 
 KILL = {"door": "refused"}

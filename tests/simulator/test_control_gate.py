@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from routeproof_simulator.provider import Door
+from routeproof_simulator.door_states import Door
 from routeproof_spec.history import Headers
 from tests.simulator.desk import Desk, at_desk
 

@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from routeproof_simulator.behaviours import fail, ok, ttft
-from routeproof_simulator.provider import Door
+from routeproof_simulator.door_states import Door
 from tests.simulator.desk import Desk, at_desk
 
 OUTAGE = {

@@ -13,8 +13,8 @@ import trio
 
 from routeproof_simulator import FleetClient, FleetThread, RunningFleet, load_fleet, serving_fleet
 from routeproof_simulator.behaviours import cut, fail, latency, reset, stall
+from routeproof_simulator.door_states import Door
 from routeproof_simulator.fleet import THREE, Fleet, FleetConfig, ProviderConfig, check_fleet
-from routeproof_simulator.provider import Door
 from routeproof_spec.errors import ConfigError, RouteproofError
 from routeproof_spec.history import Ended
 from routeproof_spec.marker import in_text

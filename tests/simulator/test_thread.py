@@ -12,7 +12,7 @@ import trio
 
 from routeproof_simulator import FleetConfig, FleetThread, ProviderConfig, SteeredProvider
 from routeproof_simulator.behaviours import fail, first, pace
-from routeproof_simulator.provider import Door
+from routeproof_simulator.door_states import Door
 from routeproof_spec.errors import RouteproofError
 from routeproof_spec.history import Ended
 from tests.simulator.asking import chat

@@ -28,7 +28,7 @@ from routeproof_simulator.provider import Provider, Reply
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import EVENT_STREAM, JSON, Head, Pull, Script
 from routeproof_spec.config import decode
-from routeproof_spec.errors import ConfigError
+from routeproof_spec.errors import NOT_JSON, ConfigError
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class _Asked:
         """Return the body as a *kind*; no body is an empty table."""
         try:
             tree: object = msgspec.json.decode(self.request.body) if self.request.body else {}
-        except (msgspec.DecodeError, RecursionError) as error:
+        except NOT_JSON as error:
             raise Refusal(400, "The body is not JSON.", found=str(error), wanted="a JSON object") from None
         return decode(tree, kind, file="body")
 
@@ -66,7 +66,7 @@ class _Asked:
 
 @final
 class Control:
-    """Answers the control API for *providers* and *journal*; *now* is the clock of both."""
+    """Answers the control API for *providers* and *journal*; *forget* empties both, *now* is the clock of both."""
 
     def __init__(
         self,
@@ -75,12 +75,14 @@ class Control:
         base_urls: Mapping[str, str],
         *,
         performance: Performance,
+        forget: Callable[[], None],
         now: Callable[[], float],
         ca_pem: str | None = None,
     ) -> None:
         self._providers = providers
         self._ca_pem = ca_pem
         self._journal = journal
+        self._forget = forget
         self._base_urls = base_urls
         self._now = now
         self._steering = Steering(providers, performance, now=now)
@@ -199,7 +201,7 @@ class Control:
     def clear(self, asked: _Asked) -> Script:
         """Forget the attempts."""
         asked.query()
-        self._journal.clear()
+        self._forget()
         return answer(_DONE)
 
     def stream(self, asked: _Asked) -> Script:

@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 
 from routeproof_simulator.control.views import AttemptView, FleetView
 from routeproof_simulator.journal import Entry, Journal
+from routeproof_spec.errors import NOT_JSON
 
 LISTENERS_MAX: Final = 32
 TICK: Final = 0.1  #: seconds between two looks
@@ -161,7 +162,7 @@ def _fingerprint(body: bytes) -> str | None:
     """Return what is the same in all attempts of one request: a gateway hands on what is asked as it came."""
     try:
         asks = msgspec.json.decode(body, type=_Asks)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return None
     said = b"".join(bytes(each) for each in (asks.messages, asks.prompt, asks.input, asks.contents))
     return f"{zlib.crc32(said):08x}" if said else None

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import final
 
 from routeproof_simulator.algebra import Behaviour
-from routeproof_simulator.provider import Door, Provider
+from routeproof_simulator.door_states import Door
+from routeproof_simulator.provider import Provider
 
 
 @final

@@ -10,7 +10,8 @@ from routeproof_simulator import schedule as schedules
 from routeproof_simulator import spelling
 from routeproof_simulator.control.setting import Setting
 from routeproof_simulator.control.views import Cast, Scenario
-from routeproof_simulator.provider import Provider, check_door
+from routeproof_simulator.door_states import check_door
+from routeproof_simulator.provider import Provider
 from routeproof_simulator.schedule import Schedule
 from routeproof_spec.errors import ConfigError
 

@@ -21,8 +21,9 @@ from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.control.replies import Refusal
 from routeproof_simulator.control.setting import Setting, configured, setting_of
 from routeproof_simulator.control.staging import Stage
+from routeproof_simulator.door_states import Door
 from routeproof_simulator.performance import Performance, PerformanceView
-from routeproof_simulator.provider import Door, Provider
+from routeproof_simulator.provider import Provider
 
 CHANGES_MAX: Final = 100  # that can be undone
 

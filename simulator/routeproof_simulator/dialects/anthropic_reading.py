@@ -11,6 +11,7 @@ from routeproof_simulator.dialects import bodies
 from routeproof_simulator.dialects.anthropic_requests import CountRequest
 from routeproof_simulator.dialects.anthropic_wording import unknown_field, worded
 from routeproof_simulator.dialects.persona import Strictness
+from routeproof_spec.errors import NOT_JSON
 
 T = TypeVar("T", bound=CountRequest)
 
@@ -31,7 +32,7 @@ def read(body: bytes, kind: type[T], strict: Strictness) -> T:
     """Return *body* as a *kind*; raises `RefusedError` in Anthropic's words for what *strict* does not overlook."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         # The whole of it is read anew, for a validator may stop before what is no JSON at all.
         tree = _tree(body)
     try:
@@ -43,7 +44,7 @@ def read(body: bytes, kind: type[T], strict: Strictness) -> T:
 def _tree(body: bytes) -> object:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise RefusedError(400, f"The request body is not valid JSON: {error}") from None
 
 

@@ -22,6 +22,7 @@ from routeproof_simulator.dialects.persona import Call, Persona
 from routeproof_simulator.dialects.variants import Error, Manner, as_openai, bearer
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import Kind, Send
+from routeproof_spec.errors import NOT_JSON
 from routeproof_spec.history import Headers
 
 REGION: Final = "Sweden Central"
@@ -82,7 +83,7 @@ def _with_model(request: Received, name: str) -> bytes:
         if msgspec.json.decode(request.body, type=_Named).model == name:
             return request.body
         return msgspec.json.encode({**msgspec.json.decode(request.body, type=dict[str, Any]), "model": name})
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return request.body  # refused where it is read
 
 

@@ -34,7 +34,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     schema: dict[str, Any] | None = None  # answer in JSON that fits this schema
 
 
-class Choice(Struct, frozen=True, kw_only=True):
+class Choice(Struct, frozen=True, kw_only=True, gc=False):
     """One of the answers asked for: pieces of text, or of a tool's arguments."""
 
     index: int

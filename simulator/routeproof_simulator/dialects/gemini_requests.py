@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from routeproof_simulator.dialects import bodies, gemini_errors, gemini_spelling
 from routeproof_simulator.dialects.persona import Strictness
+from routeproof_spec.errors import NOT_JSON
 
 EMBEDDED_MAX: Final = 100  # requests of one batch
 DIMENSIONS_MAX: Final = 3072
@@ -214,7 +215,7 @@ def parse(body: bytes, kind: type[T], strict: Strictness) -> T:
     """Return *body* as a *kind*; raise `RefusedError` in Google's words."""
     try:
         return _read(body, kind, strict)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         raise gemini_errors.RefusedError(400, "Invalid JSON payload received. Unexpected token.") from None
 
 

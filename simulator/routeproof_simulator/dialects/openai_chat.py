@@ -26,7 +26,7 @@ _ANY_OBJECT: Final[dict[str, Any]] = {
 _AFTER_TEXT: Final = b'},"logprobs":null,"finish_reason":null}'
 
 
-class WholeMessage(Struct, frozen=True, kw_only=True):
+class WholeMessage(Struct, frozen=True, kw_only=True, gc=False):
     """`choices[].message`."""
 
     role: str = "assistant"
@@ -36,7 +36,7 @@ class WholeMessage(Struct, frozen=True, kw_only=True):
     tool_calls: list[dict[str, Any]] | UnsetType = UNSET
 
 
-class WholeChoice(Struct, frozen=True, kw_only=True):
+class WholeChoice(Struct, frozen=True, kw_only=True, gc=False):
     """`choices[]`."""
 
     index: int

@@ -19,7 +19,7 @@ _COMPLETION_DETAILS: Final = Raw(
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, gc=False):
     """The usage object with its details."""
 
     prompt_tokens: int
@@ -29,7 +29,7 @@ class Usage(Struct, frozen=True):
     completion_tokens_details: Raw = _COMPLETION_DETAILS
 
 
-class Envelope(Struct, frozen=True, kw_only=True):
+class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     """The fields that every body and every chunk of an answer bears."""
 
     id: str
@@ -40,14 +40,14 @@ class Envelope(Struct, frozen=True, kw_only=True):
     system_fingerprint: str
 
 
-class Body(Envelope, frozen=True, kw_only=True):
+class Body(Envelope, frozen=True, kw_only=True, gc=False):
     """A whole answer; the choices are as the endpoint has them."""
 
     choices: tuple[Any, ...]
     usage: Usage
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class Said(Struct, frozen=True, kw_only=True, gc=False):
     """A completion and what identifies it."""
 
     id: str

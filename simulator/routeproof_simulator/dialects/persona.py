@@ -28,7 +28,7 @@ class Persona:
     strict: Strictness = True
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class Call(Struct, frozen=True, kw_only=True, gc=False):
     """One request, and what sets it apart from all others."""
 
     request: Received
@@ -37,7 +37,7 @@ class Call(Struct, frozen=True, kw_only=True):
     created: int  # Unix seconds
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Answer(Struct, frozen=True, kw_only=True, gc=False):
     """The script of an answer, how many tokens it says, and how many it was asked with."""
 
     script: Script

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypeGuard
 import msgspec
 
 from routeproof_simulator.script import Kind, Op, Script, Send, refitted
+from routeproof_spec.errors import NOT_JSON
 
 Tree: TypeAlias = dict[str, Any]
 #: None: the frame is not sent, unless it is no event of its own: a body, or a part of an array.
@@ -89,7 +90,7 @@ def _edited(send: Send, edit: Edit) -> Send | None:
     before, data, after = json_of(send)
     try:
         tree = msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return send
     was = msgspec.json.encode(tree)
     changed = edit(tree, send.kind)

@@ -18,8 +18,8 @@ from typing import Annotated, Final, Literal, TypeAlias, final
 
 from routeproof_simulator.algebra import Behaviour, Situation
 from routeproof_simulator.faults.served import is_served
-from routeproof_simulator.faults.timing import Pace, Ttft
-from routeproof_simulator.ranges import MoreSeconds, OutOfRangeError, Range, Seconds, within
+from routeproof_simulator.faults.timing import with_first_after, with_gaps
+from routeproof_simulator.ranges import NUMBER_MAX, MoreSeconds, OutOfRangeError, Range, Rate, Seconds, within
 from routeproof_simulator.script import Script
 
 SPIKE_FACTOR_MIN: Final = 3.0
@@ -27,9 +27,9 @@ SPIKE_FACTOR_MAX: Final = 8.0
 QUANTILES_MAX: Final = 1001
 
 _NORMAL: Final = NormalDist()
+_LOG_MAX: Final = math.log(NUMBER_MAX)
 _TINY: Final = 2.0**-54  # below what a draw can be, but for 0, of which there is no logarithm
 
-Rate: TypeAlias = Annotated[float, Range(above=True, unit="tokens a second")]
 #: Less than 5 %, or p95 would be a spike's.
 Spike: TypeAlias = Annotated[float, Range(high=0.04)]
 
@@ -65,12 +65,14 @@ class Speed(Behaviour):
     def __call__(self, script: Script, situation: Situation) -> Script:
         if not is_served(script, situation):
             return script
-        return _timed(script, situation, self.seconds(situation.draw(), situation.draw()), self.tokens_per_second)
+        seconds = self.seconds(situation.draw(), situation.draw())
+        return _timed(script, situation, seconds, 1 / self.tokens_per_second)
 
     def seconds(self, evenly: float, luck: float) -> float:
         """Return the seconds that two draws come to."""
         mu, sigma = _body(self.ttft_p50, self.ttft_p95, self.spike)
-        seconds = math.exp(mu + sigma * _NORMAL.inv_cdf(max(evenly, _TINY)))
+        # Two quantiles may lie so far apart that no float holds what the highest draws come to.
+        seconds = math.exp(min(mu + sigma * _NORMAL.inv_cdf(max(evenly, _TINY)), _LOG_MAX))
         if luck < self.spike:  # then luck / spike is a draw of its own
             seconds *= SPIKE_FACTOR_MIN + (SPIKE_FACTOR_MAX - SPIKE_FACTOR_MIN) * luck / self.spike
         return seconds
@@ -125,7 +127,7 @@ class SelfHosted(Behaviour):
             return script
         each = _between(self.prompt_token_min, self.prompt_token_max, situation.draw())
         gap = _between(self.gap_min, self.gap_max, situation.draw())
-        return _timed(script, situation, self.base + each * situation.prompt_tokens, 1 / gap)
+        return _timed(script, situation, self.base + each * situation.prompt_tokens, gap)
 
 
 @final
@@ -155,12 +157,12 @@ class LatencyFrom(Behaviour):
         index = int(place)
         seconds = _between(self.quantiles[index], self.quantiles[index + 1], place - index)
         if self.tokens_per_second is None:
-            return Ttft(seconds)(script, situation)
-        return _timed(script, situation, seconds, self.tokens_per_second)
+            return with_first_after(script, seconds)
+        return _timed(script, situation, seconds, 1 / self.tokens_per_second)
 
 
-def _timed(script: Script, situation: Situation, ttft: float, tokens_per_second: float) -> Script:
-    return Pace(tokens_per_second)(Ttft(ttft)(script, situation), situation)
+def _timed(script: Script, situation: Situation, ttft: float, gap: float) -> Script:
+    return with_gaps(with_first_after(script, ttft), gap, tokens=situation.tokens)
 
 
 def _between(low: float, high: float, share: float) -> float:
@@ -171,5 +173,5 @@ def _between(low: float, high: float, share: float) -> float:
 def _body(p50: float, p95: float, spike: float) -> tuple[float, float]:
     """Return mu and sigma of the lognormal that, with a share *spike* of spikes above p95, has these quantiles."""
     low, high = (_NORMAL.inv_cdf(quantile / (1 - spike)) for quantile in (0.50, 0.95))
-    sigma = math.log(p95 / p50) / (high - low)
+    sigma = (math.log(p95) - math.log(p50)) / (high - low)
     return math.log(p50) - sigma * low, sigma

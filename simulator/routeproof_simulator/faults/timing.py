@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import final
 
 from routeproof_simulator.algebra import Behaviour, Situation
-from routeproof_simulator.ranges import Range, Seconds, within
+from routeproof_simulator.ranges import NUMBER_MAX, Rate, Seconds, within
 from routeproof_simulator.script import Kind, Op, Script, Send, Wait, is_stream, split_before
 
 
@@ -38,8 +38,7 @@ class Ttft(Behaviour):
 
     def __call__(self, script: Script, situation: Situation) -> Script:
         del situation
-        split = split_before(script, "content" if is_stream(script) else "headers")
-        return script if split is None else (*split[0], Wait(self.seconds), *split[1])
+        return with_first_after(script, self.seconds)
 
 
 @final
@@ -47,17 +46,28 @@ class Ttft(Behaviour):
 class Pace(Behaviour):
     """Content comes at *tokens_per_second*; a whole answer takes as long as its stream would."""
 
-    tokens_per_second: Annotated[float, Range(above=True, unit="tokens a second")]
+    tokens_per_second: Rate
 
     def __call__(self, script: Script, situation: Situation) -> Script:
-        gap = 1.0 / self.tokens_per_second
-        if not is_stream(script):
-            return (Wait(gap * max(0, situation.tokens - 1)), *script)
-        paced: list[Op] = []
-        begun = False
-        for op in script:
-            if isinstance(op, Send) and op.kind is Kind.CONTENT:
-                paced += [Wait(gap)] if begun else []
-                begun = True
-            paced.append(op)
-        return tuple(paced)
+        return with_gaps(script, 1 / self.tokens_per_second, tokens=situation.tokens)
+
+
+def with_first_after(script: Script, seconds: float) -> Script:
+    """Return *script* with its first content after *seconds*, or its head where it is no stream."""
+    split = split_before(script, "content" if is_stream(script) else "headers")
+    return script if split is None else (*split[0], Wait(seconds), *split[1])
+
+
+def with_gaps(script: Script, seconds: float, *, tokens: int) -> Script:
+    """Return *script* with *seconds* between its tokens; a whole answer waits for all of its *tokens*."""
+    seconds = min(seconds, NUMBER_MAX)  # infinity, times no token, is no number
+    if not is_stream(script):
+        return (Wait(seconds * max(0, tokens - 1)), *script)
+    paced: list[Op] = []
+    begun = False
+    for op in script:
+        if isinstance(op, Send) and op.kind is Kind.CONTENT:
+            paced += [Wait(seconds)] if begun else []
+            begun = True
+        paced.append(op)
+    return tuple(paced)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from routeproof_simulator.door_states import Door
 from routeproof_simulator.invariants.finding import Declared, Found
 from routeproof_simulator.invariants.views import fault_spans, is_event_stream, is_healthy, succeeded
-from routeproof_simulator.provider import Door
 from routeproof_spec.history import Exchange, History
 from routeproof_spec.redaction import SECRET_HEADERS, fingerprint
 

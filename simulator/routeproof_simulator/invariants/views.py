@@ -11,6 +11,7 @@ import msgspec
 
 from routeproof_simulator.answers import Answer, Mark, first_at, read_stream, read_whole
 from routeproof_simulator.invariants.finding import Declared
+from routeproof_spec.errors import NOT_JSON
 from routeproof_spec.history import Attempt, Ended, Exchange, FaultChange, Headers, History, first_header
 
 HEALTHY: Final = "ok"  # how a fault change spells that the provider is healed
@@ -95,7 +96,7 @@ def body_model(body: bytes) -> str:
     """Return the model that a request body names, or nothing."""
     try:
         model = msgspec.json.decode(body, type=dict[str, object]).get("model")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return ""
     return model if isinstance(model, str) else ""
 
