@@ -16,7 +16,6 @@ import socket
 import subprocess
 import sys
 import time
-from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -87,9 +86,9 @@ def lateness(control_url: str) -> list[float]:
         late: list[float] = []
         async with FleetClient(control_url) as client:
             for attempt in await client.attempts():
-                at = [
-                    frame.at for frame in attempt.frames if b'"content":"' in frame.data and b"role" not in frame.data
-                ]
+                if attempt.provider != "paced":
+                    continue
+                at = [frame.at for frame in attempt.frames if b'"delta":{"content"' in frame.data]
                 late += [at[index] - at[0] - index / PACE for index in range(1, len(at))]
         return sorted(late)
 
@@ -128,8 +127,7 @@ def main() -> None:
                 answered += load(fast, chat_requests(KEY, stream=is_stream), STEP)[0]
                 measured.append(resident(pid))
             print(f"memory after {answered:,} {'streams' if is_stream else 'whole answers'}: {measured[-1]:.0f} MB")
-        rises = sum(after > before for before, after in pairwise(measured[len(measured) // 2 :]))
-        print(f"memory at most {max(measured):.0f} MB; it rose in {rises} of the last {len(measured) // 2} looks")
+        print(f"memory at most: {max(measured):.0f} MB")
         stream_together(paced, streams)
         late = lateness(control_url)
         p50, p99 = late[len(late) // 2], late[len(late) * 99 // 100]

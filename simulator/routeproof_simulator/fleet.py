@@ -100,6 +100,9 @@ def check_fleet(config: FleetConfig, *, file: str) -> None:
         if each.dialect not in DIALECTS:
             known = ", ".join(DIALECTS)
             raise ConfigError(file=file, key=f"{key}.dialect", found=repr(each.dialect), wanted=f"one of {known}")
+        if each.port and each.port in {config.control_port, *(other.port for other in config.providers[:index])}:
+            wanted = "a port of its own, or 0: the system chooses"
+            raise ConfigError(file=file, key=f"{key}.port", found=f"{each.port} again", wanted=wanted)
         check_door(each.door, tls=each.tls, file=file, key=f"{key}.door")
         spelling.decode(each.behaviour, file=file, key=f"{key}.behaviour")
         _replay(each)

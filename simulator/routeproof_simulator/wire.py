@@ -27,6 +27,7 @@ READ_AHEAD_BYTES_MAX: Final = 2**20  # while one answer is played
 
 IDLE_SECONDS_MAX: Final = 120.0  # between requests; longer than the pools of the usual clients keep a connection
 REQUEST_SECONDS_MAX: Final = 60.0  # from a request's first byte to its last
+SEND_SECONDS_MIN: Final = 60.0  # for an answer that waits for nothing but its client
 PLAY_SECONDS_MAX: Final = 3600.0  # of one answer, so that a stall ends some day
 EARLY_SECONDS_MAX: Final = 1.0  # by which the first two of these may come early
 LINGER_SECONDS_MAX: Final = 1.0  # after a refusal: what the peer still sends is read, else a reset destroys the answer
@@ -126,11 +127,13 @@ class _Connection:
         player = Player(self._stream, request, reply.entry, now=self._now, reset=self._reset, turns=reply.turns)
         try:
             at = player.put(script)
-            if at < len(script):  # there is more to do than one send
-                self._allow(PLAY_SECONDS_MAX)
             if at < len(script) and takes_time(script[at:]):
+                self._allow(PLAY_SECONDS_MAX)
                 await self._play_watched(player, script, at, reply.entry)
             else:
+                # The time of the idle connection goes on; what is left of it must do for a client that reads slowly.
+                if self._deadline.deadline - trio.current_time() < SEND_SECONDS_MIN:
+                    self._allow(IDLE_SECONDS_MAX)
                 await self._play(player, script, at, reply.entry)
         finally:
             # Cut by the deadline, by a door that closed, or by the end of the fleet, unless it has ended before.

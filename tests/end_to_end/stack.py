@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from routeproof_reference_server import DEFAULT_FILE
-from routeproof_simulator.fleet import FleetConfig, RunningFleet, load_fleet
+from routeproof_simulator.fleet import RunningFleet, load_fleet, on_free_ports
 from routeproof_simulator.thread import FleetThread
 
 KEY = "th-local"

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from routeproof_reference_server import load_config, serve
-from routeproof_simulator.fleet import RunningFleet, load_fleet, serving_fleet
+from routeproof_simulator.fleet import RunningFleet, load_fleet, on_free_ports, serving_fleet
 from routeproof_simulator.invariants import Declared, judge
 from routeproof_simulator.reached import reached
 from routeproof_simulator.recorder import record

@@ -209,3 +209,30 @@ def test_real_time_has_nothing_to_do_with_it() -> None:
     began = time.monotonic()
     at_desk(talk)
     assert time.monotonic() - began < 30
+
+
+def test_bytes_that_are_no_utf_8_are_refused_as_no_json() -> None:
+    async def talk(desk: Desk) -> None:
+        answered = await desk.ask("PUT", "/providers/alpha/behaviour", b'{"behaviour": "\xff"}')
+        assert (answered.status, answered.error["message"]) == (400, "The body is not JSON.")
+
+    at_desk(talk)
+
+
+def test_a_number_beyond_all_floats_is_refused() -> None:
+    async def talk(desk: Desk) -> None:
+        body = b'{"behaviour": [{"cut": {"frames": %b}}]}' % (b"9" * 400)
+        answered = await desk.ask("PUT", "/providers/alpha/behaviour", body)
+        assert (answered.status, answered.error["key"]) == (422, "behaviour[0].cut.frames")
+
+    at_desk(talk)
+
+
+def test_to_clear_the_journal_is_to_begin_anew() -> None:
+    async def talk(desk: Desk) -> None:
+        desk.attempts(2)
+        assert (await desk.ask("DELETE", "/journal")).status == 200
+        desk.attempts(1)
+        assert [each.index for each in desk.journal.attempts] == [0]
+
+    at_desk(talk)

@@ -163,3 +163,10 @@ def test_too_many_open_files_end_nothing(fleet: FleetThread, caplog: pytest.LogC
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         client.sendall(raw(chat(), headers={"connection": "close"}))
         assert read_to_end(client).startswith(b"HTTP/1.1 200 "), "it is accepted once there is room"
+
+
+def test_a_length_of_thousands_of_digits_is_refused_and_ends_nothing(fleet: FleetThread) -> None:
+    back, (attempt,) = asked(fleet, head("POST / HTTP/1.1", f"content-length: {'0' * 5000}5") + b"hello")
+    assert back.startswith(b"HTTP/1.1 413 ")
+    assert attempt.ended is Ended.BROKEN
+    assert is_served(fleet)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from random import Random
 from typing import Any
 
@@ -151,3 +152,19 @@ def test_a_model_that_nobody_measured_is_refused() -> None:
     unknown: Any = "gpt-0"
     with pytest.raises(OutOfRangeError, match="model must be one of gpt-4o-mini, "):
         profile(unknown)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        speed(1e-320, 1e15, 1e-320, spike=0.0),
+        speed(1.0, 1e15, 1e15),
+        self_hosted(base=1e15, prompt_token_max=1e15, gap_min=1e-320, gap_max=1e-320),
+        pace(1e-320),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("draw", [0.0, 0.5, 1 - 2**-53])
+def test_no_numbers_that_are_allowed_come_to_a_wait_that_is_none(behaviour: Behaviour, draw: float) -> None:
+    for script in (WHOLE, STREAM):
+        assert all(0.0 <= each < math.inf for each in waits(played(behaviour, script, draw, draw, tokens=1)))

@@ -359,3 +359,32 @@ def test_the_fleets_file_names_a_cassette_beside_it(tmp_path: Path) -> None:
     (tmp_path / "tape.ndjson").write_bytes(b"{}")
     with pytest.raises(ConfigError, match="routeproof_cassette: found nothing"):
         load_fleet(file)
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [(b"x-name: \xe9\r\n", b"{}"), (b"", b'{"model": "\xff"}')],
+    ids=["a header beyond ASCII", "a body that is no UTF-8"],
+)
+def test_what_is_odd_in_a_request_is_handed_on(tmp_path: Path, head: bytes, body: bytes) -> None:
+    async def main() -> None:
+        async with studio(tmp_path) as at:
+            told = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n%bcontent-length: %d\r\n\r\n%b"
+            async with await trio.open_tcp_stream(LOOPBACK, at.client.base_url.port or 0) as stream:
+                await stream.send_all(told % (head, len(body), body))
+                back = b"".join([piece async for piece in stream])
+            assert back.startswith(b"HTTP/1.1 400 ")
+            assert [each.status for each in await at.recordings(1)] == [400]
+
+    trio.run(main)
+
+
+def test_who_still_listens_is_reset_with_the_api_and_the_recorder_goes_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with studio(tmp_path) as at:
+            at.behave(first(1, pace(20) | reset(frames=3)))
+            with pytest.raises(httpx2.TransportError):
+                await at.client.post(CHAT, json=chat(stream=True))
+            assert (await at.client.post(CHAT, json=chat())).status_code == 200
+
+    trio.run(main)

@@ -11,7 +11,7 @@ import trio
 
 from routeproof_simulator import wire
 from routeproof_simulator.algebra import Behaviour
-from routeproof_simulator.behaviours import giant_event, latency, only_comments
+from routeproof_simulator.behaviours import giant_event, latency, only_comments, oversized_body
 from routeproof_simulator.clock import run_virtual
 from routeproof_simulator.network import IN_FLIGHT_BYTES_MAX, MemoryStream
 from routeproof_spec.history import Ended
@@ -161,5 +161,17 @@ def test_what_is_read_ahead_while_an_answer_waits_is_bounded() -> None:
                     await stream.send_all(bytes(2**16) if taken else head("POST / HTTP/1.1", "content-length: 8000000"))
                     taken += 2**16
             assert taken <= wire.READ_AHEAD_BYTES_MAX + 2 * IN_FLIGHT_BYTES_MAX
+
+    run_virtual(main)
+
+
+def test_who_asks_late_on_an_idle_connection_has_time_to_read_the_answer() -> None:
+    async def main() -> None:
+        async with connected(oversized_body(4 * IN_FLIGHT_BYTES_MAX)) as (stream, journal):
+            await trio.sleep(wire.IDLE_SECONDS_MAX - 1.0)
+            await stream.send_all(raw(chat()))
+            await trio.sleep(wire.SEND_SECONDS_MIN - 5.0)
+            assert len(await read_all(stream)) > 4 * IN_FLIGHT_BYTES_MAX
+            assert [each.ended for each in journal.attempts] == [Ended.COMPLETE]
 
     run_virtual(main)
