@@ -92,17 +92,14 @@ class Entry:
         if self._ended is None:
             self._ended, self._ended_at = how, at
             if self.tally is not None:
-                self._count(self.tally, how)
+                seconds = None if self._first_at is None else self._first_at - self._request.at
+                new = not self._request.reused
+                self.tally.count(self.status, how, self.faults, sent=self._frame_bytes, seconds=seconds, new=new)
             if self.keeper is not None:
                 self.keeper.ended(self)
             for call in self._calls:
                 call()
             self._calls = ()
-
-    def _count(self, tally: Tally, how: Ended) -> None:
-        seconds = None if self._first_at is None else self._first_at - self._request.at
-        new = not self._request.reused
-        tally.count(self.status, how, self.faults, sent=self._frame_bytes, seconds=seconds, new=new)
 
     def attempt(self) -> Attempt:
         """Return the attempt as it stands."""

@@ -8,6 +8,7 @@ Rule 4. While a script waits, the connection is read, so that a peer that goes a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, final
 
@@ -29,7 +30,7 @@ IDLE_SECONDS_MAX: Final = 120.0  # between requests; longer than the pools of th
 REQUEST_SECONDS_MAX: Final = 60.0  # from a request's first byte to its last
 SEND_SECONDS_MIN: Final = 60.0  # for an answer that waits for nothing but its client
 PLAY_SECONDS_MAX: Final = 3600.0  # of one answer, so that a stall ends some day
-EARLY_SECONDS_MAX: Final = 1.0  # by which the first two of these may come early
+EARLY_SECONDS_MAX: Final = 1.0  # by which these may come early
 LINGER_SECONDS_MAX: Final = 1.0  # after a refusal: what the peer still sends is read, else a reset destroys the answer
 LINGER_BYTES_MAX: Final = 16 * 2**20
 
@@ -82,6 +83,7 @@ class _Connection:
         self._reset = reset
         self._reader = Reader(now, number)
         self._deadline = trio.CancelScope()  # one for all that is waited for in turn: cheaper than one for each
+        self._allowed, self._allowed_at = math.inf, 0.0  #: seconds, and from when on
         self._awaits_request = True
         self._closes_at_next = False
 
@@ -142,10 +144,12 @@ class _Connection:
         return player.keeps_alive
 
     def _allow(self, seconds: float) -> None:
-        deadline = trio.current_time() + seconds
-        # To move a deadline costs as much as to parse a request: one that is early by a moment stays.
-        if not deadline - EARLY_SECONDS_MAX <= self._deadline.deadline <= deadline:
-            self._deadline.deadline = deadline
+        """Let what comes next take *seconds*; it may get up to `EARLY_SECONDS_MAX` less."""
+        # To move a deadline costs as much as to parse a request: one that was set a moment ago stays.
+        now = self._now()
+        if seconds != self._allowed or now >= self._allowed_at + EARLY_SECONDS_MAX:
+            self._allowed, self._allowed_at = seconds, now
+            self._deadline.deadline = trio.current_time() + seconds
 
     async def _play(self, player: Player, script: Script, at: int, entry: Entry) -> None:
         try:

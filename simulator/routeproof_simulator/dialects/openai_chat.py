@@ -118,8 +118,10 @@ def _tool_call(choice: Choice, answer_id: str, arguments: str) -> dict[str, Any]
 
 def _tool(request: ChatRequest) -> Tool | None:
     """Return the tool that is to be called: the one named, else the first, unless the client has just run one."""
+    if request.tools is None or request.tool_choice == "none":
+        return None
     called = request.called
-    if not called or request.tool_choice == "none":
+    if not called:
         return None
     chosen = next(iter(called.values()))
     if isinstance(request.tool_choice, ToolChoice) and request.tool_choice.function is not None:

@@ -61,7 +61,8 @@ class Said(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def usage(self) -> Usage:
         """What the answer cost."""
-        return usage(self.prompt_tokens, self.completion_tokens)
+        prompt, completion = self.prompt_tokens, self.completion_tokens
+        return Usage(prompt, completion, prompt + completion)
 
     def body(self, kind: str, choices: tuple[Any, ...]) -> bytes:
         """Return the body of a whole answer of *kind*."""
@@ -122,11 +123,6 @@ _DONE: Final = Send(b"data: [DONE]\n\n", Kind.DONE)
 def quoted(piece: str) -> bytes:
     """Return *piece* as a JSON string; answers are made of few different ones."""
     return _encode(piece)
-
-
-def usage(prompt: int, completion: int) -> Usage:
-    """Return the usage object with its details."""
-    return Usage(prompt, completion, prompt + completion)
 
 
 def counts(prompt: int, completion: int) -> dict[str, object]:
