@@ -12,7 +12,7 @@ import msgspec
 from routeproof_conformance.judge.outcome import Outcome
 from routeproof_conformance.judge.verdict import Verdict
 from routeproof_spec.config import decode
-from routeproof_spec.errors import ConfigError
+from routeproof_spec.errors import NOT_JSON, ConfigError
 
 FORMAT: Final = "routeproof-report/1"
 NAME: Final = "report.json"
@@ -206,6 +206,6 @@ def read_report(path: Path) -> Report:
         tree: object = msgspec.json.decode(file.read_bytes())
     except FileNotFoundError:
         raise ConfigError(file=file, key="", found="no such file", wanted="a report") from None
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise ConfigError(file=file, key="", found=str(error), wanted="a report, which is JSON") from error
     return decode(tree, Report, file=str(file))

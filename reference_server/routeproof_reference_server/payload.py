@@ -13,6 +13,7 @@ from typing import Final, TypeAlias, final
 import msgspec
 
 from routeproof_reference_server.routing.catalogue import Capability
+from routeproof_spec.errors import NOT_JSON
 from routeproof_spec.sse import DONE, Event
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
@@ -55,7 +56,7 @@ def labelled_answer(data: bytes, capability: Capability, label: Label) -> tuple[
     try:
         data.decode("utf-8")
         answer, fields = _ANSWER.decode(data), _FIELDS.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise Unpromised(f"its answer cannot be read ({error})") from error
     if _is_error(answer):
         raise Unpromised(error_text(data))
@@ -84,7 +85,7 @@ class ChunkReader:
         data = event.data.encode()
         try:
             chunk, fields = _ANSWER.decode(data), _FIELDS.decode(data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except NOT_JSON as error:
             raise Unpromised(f"an event of its stream cannot be read ({error})") from error
         if event.type == "error" or _is_error(chunk):
             raise Unpromised(error_text(data))
@@ -120,7 +121,7 @@ def error_text(data: bytes) -> str:
     """
     try:
         tree = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         text = data.decode("utf-8", "replace").strip()
         return "" if text.startswith("<") else text  # a page of HTML is for browsers
     match tree:

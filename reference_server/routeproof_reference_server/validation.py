@@ -17,6 +17,7 @@ from routeproof_reference_server.errors import GatewayError, echoed
 from routeproof_reference_server.headers import STRATEGY
 from routeproof_reference_server.routing.catalogue import AUTO
 from routeproof_spec.contract import Operation, load_contract
+from routeproof_spec.errors import NOT_JSON
 
 _ROWS = load_contract()
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -48,7 +49,7 @@ class BodyReader:
         """Return the body in *data*; raise `GatewayError` (400, 422) that names the place and what is wanted there."""
         try:
             tree: Any = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except NOT_JSON as error:
             raise GatewayError("malformed_request", f"The body is not valid JSON: {error}.") from error
         if not self._validator.is_valid(tree):
             raise _refusal(list(self._validator.iter_errors(tree)))

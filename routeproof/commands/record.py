@@ -71,4 +71,5 @@ async def _record(upstream: Upstream, to: Path, port: int, dialect: str) -> None
 def _told(one: Recording) -> str:
     lasted = one.head_after + sum(chunk.after for chunk in one.chunks) + one.end_after
     how = "" if one.ended == "complete" else f", {one.ended}"
-    return f"{one.title}: {one.status or 'no head'}, {len(one.chunks)} chunks in {lasted:.2f} s{how}"
+    count = f"{len(one.chunks)} chunk{'' if len(one.chunks) == 1 else 's'}"
+    return f"{one.title}: {one.status or 'no head'}, {count} in {lasted:.2f} s{how}"

@@ -45,6 +45,7 @@ class Entry:
         self._calls: tuple[Callable[[], None], ...] = ()
         self.keeper: Journal | None = None
         self.sequence = 0  # in the journal
+        self.counted = 0  # bytes, as the journal counted them when the answer ended
         self.tally: Tally | None = None  # told once, at the end
         self.marker = marker
         self.head: Head | None = None  # of the answer, as put on the wire
@@ -151,7 +152,7 @@ class Journal:
             if oldest.is_open:
                 self._open -= 1
             else:
-                self._closed_bytes -= oldest.size
+                self._closed_bytes -= oldest.counted
             if oldest.marker is not None:
                 self._unmark(oldest.marker, sequence)
             self.dropped += 1
@@ -160,7 +161,8 @@ class Journal:
         """Take note that *entry*, which was entered, has ended."""
         if entry.sequence in self._entries:
             self._open -= 1
-            self._closed_bytes += entry.size
+            entry.counted = entry.size
+            self._closed_bytes += entry.counted
 
     def since(self, sequence: int = 0, *, marker: str | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield the entries after *sequence*, those of *marker* alone where one is given, with their numbers."""

@@ -65,13 +65,18 @@ def fleet(request: pytest.FixtureRequest, fleet_config: FleetConfig, _fleet_pool
     They run in a thread of their own, for sync, asyncio and trio tests alike; tests with equal configurations share
     them. What the decorator `faults` says holds for the test, and is healed after it.
     """
+    from routeproof_spec.errors import RouteproofError
+
     fleet = _fleet_pool.serving(fleet_config)
     fleet.heal()
     fleet.clear()
     node: pytest.Item = request.node
     for mark in reversed(list(node.iter_markers(MARK))):  # the closest to the test has the last word
         name, behaviour = _fault(mark.args)
-        fleet[name or fleet_config.providers[0].name].behave(behaviour)
+        try:
+            fleet[name or fleet_config.providers[0].name].behave(behaviour)
+        except RouteproofError as error:
+            pytest.fail(f"the mark '{MARK}': {error}", pytrace=False)
     yield fleet
     fleet.heal()
 

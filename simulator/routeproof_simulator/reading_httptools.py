@@ -28,6 +28,7 @@ from routeproof_simulator.refusals import (
     is_too_long,
     not_http,
 )
+from routeproof_spec.marker import MARKER_HEADER
 
 KNOWN_HEADS_MAX: Final = 512
 KNOWN_HEAD_BYTES_MAX: Final = 4096  # a longer one is parsed each time
@@ -179,7 +180,7 @@ class HttptoolsReader:
 
 #: By its bytes: a head, and how many bytes of a body follow it.
 _KNOWN_HEADS: Final[dict[bytes, tuple[RequestHead, int]]] = {}
-_SAYS_MORE: Final = frozenset({"transfer-encoding", "upgrade", "expect"})
+_SAYS_MORE: Final = frozenset({"transfer-encoding", "upgrade", "expect", MARKER_HEADER})  # the last: it comes but once
 
 
 @lru_cache(maxsize=4096)

@@ -9,8 +9,6 @@ Rule 4. It listens on loopback alone: whoever reaches it spends the key.
 from __future__ import annotations
 
 import os
-import socket
-import struct
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -28,6 +26,7 @@ from routeproof_simulator.received import Received
 from routeproof_simulator.recorder import ending_of
 from routeproof_simulator.script import JSON, Head
 from routeproof_simulator.scrubbing import Scrubber, secrets_of
+from routeproof_simulator.sockets import reset_when_closed
 from routeproof_simulator.taping import HOP_BY_HOP, Tape
 from routeproof_simulator.upstream import Upstream
 from routeproof_spec.errors import ConfigError, RouteproofError
@@ -217,7 +216,7 @@ class _Caller:
         if ended is Ended.COMPLETE and self._is_chunked:
             await self._put(LAST_CHUNK)
         if ended is Ended.RESET:
-            self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset_when_closed(self._stream.socket)
             await trio.aclose_forcefully(self._stream)
 
     async def _put(self, data: bytes) -> None:

@@ -55,10 +55,15 @@ async def reset_socket(stream: trio.abc.HalfCloseableStream) -> None:
     """Close *stream*, a socket or TLS on one, so that the peer gets a reset."""
     beneath = stream.transport if isinstance(stream, TLSStream) else stream
     assert isinstance(beneath, DirectStream)
+    reset_when_closed(beneath.socket)
+    await trio.aclose_forcefully(beneath)
+
+
+def reset_when_closed(connected: socket.socket | trio.socket.SocketType) -> None:
+    """Let the close of *connected* be a reset for the peer."""
     with suppress(OSError):  # the peer has gone already
         # Lingering for no time discards what is unsent and answers with RST (socket(7)).
-        beneath.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    await trio.aclose_forcefully(beneath)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def room_for_connections(listeners: int) -> int:

@@ -12,8 +12,8 @@ from routeproof_simulator.taping import HOP_BY_HOP
 from routeproof_spec.errors import RouteproofError
 from routeproof_spec.history import Headers
 from routeproof_spec.marker import MARKER_HEADER
+from routeproof_spec.redaction import KEY_HEADERS
 
-_KEYED: Final = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 _NOT_HANDED_ON: Final = HOP_BY_HOP | {"host", "accept-encoding", "expect", MARKER_HEADER}
 
 
@@ -58,10 +58,10 @@ class Upstream:
         """Return the headers of *request* as they are handed on: with the API's key where the caller's was."""
         handed = [(name, value) for name, value in request.headers if name not in _NOT_HANDED_ON]
         if self.key is not None:
-            has_key = any(name in _KEYED for name, _ in handed) or any(
+            has_key = any(name in KEY_HEADERS for name, _ in handed) or any(
                 name.lower() in SECRET_QUERY for name, _ in parse_qsl(request.query)
             )
-            handed = [(name, self._credential(name) if name in _KEYED else value) for name, value in handed]
+            handed = [(name, self._credential(name) if name in KEY_HEADERS else value) for name, value in handed]
             handed += [] if has_key else [("authorization", self._credential("authorization"))]
         # A compressed answer would be recorded as nobody can read it, and could hide a key.
         return (*handed, ("accept-encoding", "identity"))

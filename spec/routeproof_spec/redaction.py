@@ -9,9 +9,19 @@ import hashlib
 
 from routeproof_spec.history import Headers
 
-SECRET_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie"}
+#: The headers by which clients show keys to the APIs of providers and of those in front of them.
+KEY_HEADERS = frozenset(
+    {
+        "authorization",
+        "api-key",  # Azure
+        "x-api-key",  # Anthropic
+        "x-goog-api-key",  # Gemini
+        "ocp-apim-subscription-key",  # Azure API Management
+        "x-amz-security-token",  # Bedrock
+        "x-portkey-api-key",
+    }
 )
+SECRET_HEADERS = KEY_HEADERS | {"proxy-authorization", "cookie", "set-cookie"}
 
 
 def fingerprint(secret: str) -> str:

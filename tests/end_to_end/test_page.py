@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
-from routeproof_simulator.behaviours import answer, ok, pace
+from routeproof_simulator.behaviours import answer, latency, ok, pace
 from routeproof_simulator.catalogue import describe
 from routeproof_simulator.thread import FleetThread
 from routeproof_spec.marker import in_text
@@ -128,6 +129,25 @@ def test_the_tries_of_one_request_are_joined_across_the_lanes(visit: Visit) -> N
     expect(hops).to_have_count(before + 1)
     visit.click("alpha", "429")
     expect(visit.card("alpha")).to_contain_text("healthy")
+
+
+def test_what_is_asked_twice_at_once_of_one_provider_is_two_requests(visit: Visit, fleet: FleetThread) -> None:
+    alpha = fleet["alpha"]
+    alpha.behave(latency(0.5))
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "The same."}]}
+
+    def ask(_: int) -> int:
+        headers = {"authorization": f"Bearer {alpha.key}"}
+        return httpx2.post(
+            f"{alpha.base_url}/chat/completions", json=body, headers=headers, trust_env=False
+        ).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(ask, range(2))) == [200, 200]
+    alpha.behave(ok)
+    unmarked = visit.page.locator('#requests li[data-request="chat/completions"]')
+    expect(unmarked).to_have_count(2)
+    expect(unmarked.locator(".try")).to_have_text(["alpha 200", "alpha 200"])
 
 
 def test_a_wrong_value_in_a_form_shows_the_mend_and_a_right_one_is_applied(visit: Visit) -> None:

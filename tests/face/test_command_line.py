@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -142,3 +144,19 @@ def test_requirements_are_listed_by_profile(run: Run) -> None:
 )
 def test_each_family_of_errors_has_its_exit_code(error: BaseException, code: Exit) -> None:
     assert explain(error) is code
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_what_a_script_starts_in_the_background_ends_when_told_to(tmp_path: Path, stop: signal.Signals) -> None:
+    fleet = tmp_path / "one.toml"
+    fleet.write_text('[[providers]]\nname = "solo"\nkey = "sk-solo"\n', encoding="utf-8")
+    # As a shell does for what it starts with `&`: SIGINT is ignored.
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "routeproof", "providers"]
+    with subprocess.Popen([*command, "--fleet", str(fleet)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"1 fake provider")
+        process.send_signal(stop)
+        try:
+            assert process.wait(timeout=10) == 130
+        finally:
+            process.kill()

@@ -30,9 +30,8 @@ def test_what_is_told_to_a_newcomer_works_as_it_stands(dialect: str) -> None:
     async def main() -> None:
         async with serving_fleet(config) as fleet:
             text = introduction(config, fleet)
-            assert all(
-                each in text for each in (*fleet.base_urls.values(), f"{fleet.control_url}/ ", "sk-solo", "m-1, m-2")
-            )
+            told = (fleet.base_urls["solo"].removesuffix("/v1"), f"{fleet.control_url}/ ", "sk-solo", "m-1, m-2")
+            assert all(each in text for each in told)
             statuses: list[bytes] = []
             for command in commands(text):
                 done = await trio.run_process(
@@ -43,5 +42,19 @@ def test_what_is_told_to_a_newcomer_works_as_it_stands(dialect: str) -> None:
                 statuses.append(done.stdout)
             assert statuses == [b"200", b"200"]
             assert str(fleet.fleet.providers["solo"].behaviour) == "fail(status=503)"
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "end"), [("openai", "/v1"), ("vllm", "/v1"), ("anthropic", ""), ("gemini", ""), ("azure", "")]
+)
+def test_the_base_url_is_the_one_that_the_official_client_is_given(dialect: str, end: str) -> None:
+    config = fleet_of(dialect)
+
+    async def main() -> None:
+        async with serving_fleet(config) as fleet:
+            row = next(each.split() for each in introduction(config, fleet).splitlines() if each.startswith("  solo"))
+            assert row[2] == fleet.base_urls["solo"].removesuffix("/v1") + end
 
     trio.run(main)

@@ -64,6 +64,14 @@ def test_the_fleet_of_three_is_a_fleet() -> None:
         ),
         ('[[providers]]\nname = "a"\nkey = "k"\nport = 70000', "providers[0].port: found 70000"),
         (
+            '[[providers]]\nname = "a"\nkey = "k"\nport = 9\n[[providers]]\nname = "b"\nkey = "k"\nport = 9',
+            "providers[1].port: found 9 again; wanted a port of its own, or 0: the system chooses",
+        ),
+        (
+            'control_port = 9\n[[providers]]\nname = "a"\nkey = "k"\nport = 9',
+            "providers[0].port: found 9 again; wanted a port of its own",
+        ),
+        (
             '[[providers]]\nname = "a"\nkey = "k"\nbehaviour = [{fail = {status = 1}}]',
             "providers[0].behaviour[0].fail.status: found 1; wanted at least 300, at most 599",
         ),

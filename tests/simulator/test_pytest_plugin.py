@@ -216,7 +216,7 @@ def test_what_is_wrong_is_said_in_a_sentence(pytester: pytest.Pytester) -> None:
         [
             "the mark 'faults' needs the fixture 'provider' or 'fleet' among the arguments",
             "the mark 'faults' was given (503): write faults(behaviour) for the first provider, or *",
-            "*the fleet has no provider 'delta': name one of alpha, beta, gamma",
+            "the mark 'faults': the fleet has no provider 'delta': name one of alpha, beta, gamma",
             "*<Seen: alpha 503 complete, 1 frame in * [[]fail(status=503)[]]>*",
             "*trio.TrioInternalError*",
         ]

@@ -15,6 +15,7 @@ from routeproof_simulator.dialects import bodies, openai_conversation, openai_re
 from routeproof_simulator.dialects.openai_conversation import Message
 from routeproof_simulator.dialects.openai_refusals import RefusedError
 from routeproof_simulator.dialects.persona import Strictness
+from routeproof_spec.errors import NOT_JSON
 
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=128)]
 TokenIds: TypeAlias = list[int]
@@ -206,7 +207,7 @@ def parse(body: bytes, kind: type[T], strict: Strictness = True) -> T:
     """Return *body* as a *kind*; raise `RefusedError` in the words of the OpenAI API."""
     try:
         request = _read(body, kind, strict)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         raise RefusedError(400, openai_refusals.NOT_JSON) from None
     if strict:
         request.check()

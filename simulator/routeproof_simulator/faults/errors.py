@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import formatdate
 from typing import Annotated, Final, Literal, TypeAlias, final
 
 from msgspec import Struct
 
 from routeproof_simulator.algebra import Behaviour, Situation
+from routeproof_simulator.dialects.dates import http_date
 from routeproof_simulator.faults.stream import StreamError
 from routeproof_simulator.ranges import Header, OutOfRangeError, Range, Seconds, Status, Text
 from routeproof_simulator.script import JSON, Script, instead, is_stream, with_head
@@ -87,7 +88,7 @@ class Fail(Behaviour):
 
     def _retry_after(self, created: int) -> str | None:
         if self.retry_after_date is not None:
-            return formatdate(created + self.retry_after_date, usegmt=True)
+            return http_date(created + math.floor(self.retry_after_date))
         if self.retry_after is None or isinstance(self.retry_after, str):
             return self.retry_after
         return _decimal(self.retry_after)

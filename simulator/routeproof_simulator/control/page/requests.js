@@ -1,5 +1,6 @@
 // The requests behind the attempts. A marker tells for certain which attempts are one request. Without one, an attempt
-// is the next try of a request that asked the same, whose last try did not go well, and not long ago.
+// is the next try of a request that asked the same, whose last try did not go well, and not long ago. One that still
+// runs is asked again elsewhere (a hedge), not at the same provider: there the next one is a request of its own.
 
 const REQUESTS_MAX = 200;
 const SHOWN_MAX = 15;
@@ -40,7 +41,8 @@ class Requests {
   goesOn(request, attempt) {
     const last = request.tries.at(-1);
     if (kindOf(last) === "good") return false;
-    return last.ended_at === undefined || attempt.received_at - last.ended_at < AGAIN_SECONDS;
+    if (last.ended_at === undefined) return last.provider !== attempt.provider;
+    return attempt.received_at - last.ended_at < AGAIN_SECONDS;
   }
 
   forget() {
