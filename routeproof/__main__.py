@@ -64,7 +64,7 @@ def main() -> None:
     """Run the command line and exit with the code that the outcome deserves."""
     # Told to end, we end as after Ctrl-C, which Trio knows how to take: with the gateways closed that we started.
     # A shell has its background commands ignore Ctrl-C, and Trio takes none then: so the default is set.
-    #X
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda _signal, _frame: signal.raise_signal(signal.SIGINT))
     try:
         code = cli.main(standalone_mode=False)
