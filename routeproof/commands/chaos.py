@@ -7,8 +7,8 @@ import math
 import click
 
 from routeproof.shipped import SCENARIOS, found, shipped
-from routeproof_simulator import campaign
-from routeproof_simulator.scenario import load_scenario
+from routeproof_simulator.world import campaign
+from routeproof_simulator.world.scenario import load_scenario
 
 
 @click.group("chaos")

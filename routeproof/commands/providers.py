@@ -9,8 +9,8 @@ from routeproof.introduction import introduction
 from routeproof.shipped import FLEETS, SCENARIOS, found
 from routeproof_simulator.collector import collect_seldom
 from routeproof_simulator.fleet import FleetConfig, load_fleet, serving_fleet
-from routeproof_simulator.scenario import load_schedule
-from routeproof_simulator.schedule import Schedule
+from routeproof_simulator.schedules.schedule import Schedule
+from routeproof_simulator.world.scenario import load_schedule
 
 
 @click.command("providers")

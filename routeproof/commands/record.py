@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import trio
 
-from routeproof_simulator.cassette import Heading, Recording
+from routeproof_simulator.cassettes.cassette import Heading, Recording
+from routeproof_simulator.cassettes.recording import new_cassette, recording
+from routeproof_simulator.cassettes.upstream import Upstream
 from routeproof_simulator.dialects import DIALECTS
-from routeproof_simulator.recording import new_cassette, recording
-from routeproof_simulator.upstream import Upstream
 from routeproof_spec.errors import ConfigError
 
 

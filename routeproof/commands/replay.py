@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import trio
 
-from routeproof_simulator.cassette import load_cassette
+from routeproof_simulator.cassettes.cassette import load_cassette
 from routeproof_simulator.fleet import FleetConfig, ProviderConfig, serving_fleet
 
 

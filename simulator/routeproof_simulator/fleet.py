@@ -17,17 +17,17 @@ import trio
 from msgspec import Meta
 
 from routeproof_simulator import spelling
-from routeproof_simulator.cassette import load_cassette
+from routeproof_simulator.cassettes.cassette import load_cassette
+from routeproof_simulator.cassettes.replay import Replay
 from routeproof_simulator.control import Control
 from routeproof_simulator.dialects import DIALECTS, Persona
-from routeproof_simulator.door import CONNECTIONS_MAX, accept, stand_at_door
 from routeproof_simulator.door_states import Door, check_door
 from routeproof_simulator.journal import Journal
-from routeproof_simulator.performance import Performance
 from routeproof_simulator.provider import Provider
-from routeproof_simulator.replay import Replay
-from routeproof_simulator.sockets import kept_port, listener_at, origin_of, reset_socket, room_for_connections
-from routeproof_simulator.tls import issue_certificates
+from routeproof_simulator.schedules.performance import Performance
+from routeproof_simulator.wire.door import CONNECTIONS_MAX, accept, stand_at_door
+from routeproof_simulator.wire.sockets import kept_port, listener_at, origin_of, reset_socket, room_for_connections
+from routeproof_simulator.wire.tls import issue_certificates
 from routeproof_spec.config import read_toml
 from routeproof_spec.errors import ConfigError
 

@@ -10,14 +10,14 @@ from typing import Any, Protocol, final
 from msgspec import Struct
 
 from routeproof_simulator.algebra import Behaviour, Situation, ok, parts, rewrite
+from routeproof_simulator.cassettes.replay import Replay
 from routeproof_simulator.dialects import DIALECTS, Call, Persona
 from routeproof_simulator.door_states import Door, check_door
 from routeproof_simulator.journal import Entry, Journal
 from routeproof_simulator.received import Received
-from routeproof_simulator.replay import Replay
 from routeproof_simulator.script import Script
 from routeproof_simulator.tally import Tally
-from routeproof_simulator.turns import Turns
+from routeproof_simulator.wire.turns import Turns
 
 MARKERS_MAX = 100_000  # whose attempts are counted; the longest unseen is forgotten first
 

@@ -14,9 +14,9 @@ import trio
 from routeproof_reference_server import load_config, serve
 from routeproof_simulator.fleet import RunningFleet, load_fleet, on_free_ports, serving_fleet
 from routeproof_simulator.invariants import Declared, judge
-from routeproof_simulator.reached import reached
 from routeproof_simulator.recorder import record
-from routeproof_simulator.schedule import Schedule, parse
+from routeproof_simulator.schedules.schedule import Schedule, parse
+from routeproof_simulator.world.reached import reached
 from routeproof_spec.contract import load_contract
 from routeproof_spec.history import Ended, Exchange, History
 from routeproof_spec.marker import in_text

@@ -15,7 +15,7 @@ from routeproof_reference_server.auth import Caller
 from routeproof_reference_server.errors import ECHO_CHARS_MAX, GatewayError, echoed
 from routeproof_reference_server.routing import Deployment
 from routeproof_reference_server.validation import Body
-from routeproof_simulator.clock import run_virtual
+from routeproof_simulator.world.clock import run_virtual
 from routeproof_spec.contract import load_contract
 from tests.reference_server.gateway import CONFIG, WALL, chat, events, failure, gateway
 from tests.reference_server.scripted import (

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import trio
 
-from routeproof_simulator.clock import run_virtual
+from routeproof_simulator.world.clock import run_virtual
 from tests.reference_server.gateway import CONFIG, chat, events, failure, gateway
 from tests.reference_server.scripted import (
     DONE,

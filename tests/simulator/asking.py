@@ -13,11 +13,11 @@ from routeproof_simulator.algebra import Behaviour, Situation, ok
 from routeproof_simulator.dialects import DIALECTS, Answer, Call, Persona
 from routeproof_simulator.fleet import FleetConfig, ProviderConfig
 from routeproof_simulator.journal import Journal
-from routeproof_simulator.network import MemoryStream, memory_connection
 from routeproof_simulator.provider import Provider
 from routeproof_simulator.received import Received, RequestHead
 from routeproof_simulator.script import Script, Send
-from routeproof_simulator.wire import serve_connection
+from routeproof_simulator.wire.connection import serve_connection
+from routeproof_simulator.world.network import MemoryStream, memory_connection
 from routeproof_spec.sse import SSEDecoder
 
 KEY = "sk-alpha-test"

@@ -12,8 +12,8 @@ from trio.testing import MockClock
 
 from routeproof_simulator.control import Control
 from routeproof_simulator.fleet import Fleet
-from routeproof_simulator.performance import Performance
 from routeproof_simulator.received import Received, RequestHead
+from routeproof_simulator.schedules.performance import Performance
 from routeproof_simulator.script import Head, Pull, Script
 from routeproof_spec.history import Ended, Headers, first_header
 from routeproof_spec.marker import in_text

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from routeproof_simulator.algebra import Behaviour, ok
-from routeproof_simulator.clock import run_virtual
 from routeproof_simulator.journal import Journal
-from routeproof_simulator.network import MemoryStream
+from routeproof_simulator.world.clock import run_virtual
+from routeproof_simulator.world.network import MemoryStream
 from routeproof_spec.history import Attempt
 from tests.simulator.asking import connected
 

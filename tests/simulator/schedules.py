@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from routeproof_simulator.behaviours import fail
-from routeproof_simulator.schedule import Schedule, parse
+from routeproof_simulator.schedules.schedule import Schedule, parse
 
 PROVIDERS = ("alpha", "beta", "gamma")
 FAIL: list[dict[str, Any]] = [{"fail": {"status": 503}}]

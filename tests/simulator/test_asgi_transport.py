@@ -6,9 +6,9 @@ import httpx2
 import pytest
 import trio
 
-from routeproof_simulator.asgi_transport import ASGIApp, ASGITransport, Message, Receive, Send, serving_app
-from routeproof_simulator.clock import run_virtual
 from routeproof_simulator.recorder import PATIENT, Patience, record
+from routeproof_simulator.world.asgi_transport import ASGIApp, ASGITransport, Message, Receive, Send, serving_app
+from routeproof_simulator.world.clock import run_virtual
 from routeproof_spec.errors import RouteproofError
 from routeproof_spec.history import Ended, Exchange, Frame
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from routeproof_simulator import campaign, world
-from routeproof_simulator.campaign import Run, Status, digest, first_difference
 from routeproof_simulator.invariants import judge
-from routeproof_simulator.reached import STATES, reached
-from routeproof_simulator.scenario import load_scenario
-from routeproof_simulator.timeline import timeline
+from routeproof_simulator.world import campaign
+from routeproof_simulator.world import run as world
+from routeproof_simulator.world.campaign import Run, Status, digest, first_difference
+from routeproof_simulator.world.reached import STATES, reached
+from routeproof_simulator.world.scenario import load_scenario
+from routeproof_simulator.world.timeline import timeline
 from routeproof_spec.errors import RouteproofError
 from routeproof_spec.history import Ended, History
 from tests.simulator.worlds import (
@@ -73,7 +74,7 @@ def test_the_same_seed_is_the_same_bytes_in_another_process_with_another_hash_se
     program = (
         "from tests.simulator.worlds import PRIMARY_OUTAGE, small\n"
         "from routeproof_simulator import world\n"
-        "from routeproof_simulator.campaign import digest\n"
+        "from routeproof_simulator.world.campaign import digest\n"
         "print(digest(world.run(small(), file=PRIMARY_OUTAGE, seed=7)))\n"
     )
     here = digest(world.run(small(), file=PRIMARY_OUTAGE, seed=7))

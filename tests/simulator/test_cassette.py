@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routeproof_simulator.cassette import (
+from routeproof_simulator.cassettes.cassette import (
     ANSWER_BYTES_MAX,
     Cassette,
     Chunk,
@@ -21,12 +21,12 @@ from routeproof_simulator.cassette import (
     load_cassette,
     request_key,
 )
+from routeproof_simulator.cassettes.replay import Replay, script_of
+from routeproof_simulator.cassettes.scrubbing import Scrubber, public_target, secrets_of
+from routeproof_simulator.cassettes.taping import Tape
 from routeproof_simulator.dialects import DIALECTS, Call
 from routeproof_simulator.received import Received, RequestHead
-from routeproof_simulator.replay import Replay, script_of
 from routeproof_simulator.script import Close, Head, Kind, Script, Send, Wait, head_of
-from routeproof_simulator.scrubbing import Scrubber, public_target, secrets_of
-from routeproof_simulator.taping import Tape
 from routeproof_spec.errors import ConfigError
 from routeproof_spec.history import Ended, first_header
 from routeproof_spec.marker import in_text

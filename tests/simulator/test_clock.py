@@ -7,8 +7,8 @@ from types import ModuleType
 import pytest
 import trio
 
-from routeproof_simulator import determinism
-from routeproof_simulator.clock import Deadlock, HorizonPassed, VirtualClock, run_virtual
+from routeproof_simulator.world import determinism
+from routeproof_simulator.world.clock import Deadlock, HorizonPassed, VirtualClock, run_virtual
 
 
 async def order_of(tasks: int, steps: int) -> list[tuple[float, int]]:

@@ -13,8 +13,8 @@ from openapi_spec_validator import validate
 from routeproof_simulator.control import JournalPage, views
 from routeproof_simulator.control.api import OPENAPI, ROUTES
 from routeproof_simulator.door_states import Door
-from routeproof_simulator.performance import PerformanceView, StepView
-from routeproof_simulator.schedule import Fault
+from routeproof_simulator.schedules.performance import PerformanceView, StepView
+from routeproof_simulator.schedules.schedule import Fault
 from routeproof_spec.history import Attempt, Ended
 from tests.simulator.desk import Desk, at_desk
 

@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from routeproof_simulator import serving_fleet
-from routeproof_simulator.door import CONNECTIONS_MAX
-from routeproof_simulator.sockets import BACKLOG
+from routeproof_simulator.wire.door import CONNECTIONS_MAX
+from routeproof_simulator.wire.sockets import BACKLOG
 from tests.simulator.asking import FLEET, KEY, chat
 
 HALF_OPEN = 5000

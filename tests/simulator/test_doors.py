@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from routeproof_simulator import Door, FleetThread
-from routeproof_simulator.clock import run_virtual
 from routeproof_simulator.fleet import Fleet
-from routeproof_simulator.memory_fleet import PORT, host_of, serve_fleet_in_memory
-from routeproof_simulator.network import MemoryNetwork
-from routeproof_simulator.sockets import OPEN_FILES_MAX, room_for_connections
+from routeproof_simulator.wire.sockets import OPEN_FILES_MAX, room_for_connections
+from routeproof_simulator.world.clock import run_virtual
+from routeproof_simulator.world.memory_fleet import PORT, host_of, serve_fleet_in_memory
+from routeproof_simulator.world.network import MemoryNetwork
 from routeproof_spec.errors import ConfigError
 from tests.simulator.asking import FLEET, chat, raw
 

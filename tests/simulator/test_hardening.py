@@ -15,7 +15,7 @@ import pytest
 
 from routeproof_simulator import FleetThread
 from routeproof_simulator.behaviours import oversized_body
-from routeproof_simulator.refusals import BODY_BYTES_MAX
+from routeproof_simulator.wire.refusals import BODY_BYTES_MAX
 from routeproof_spec.history import Attempt, Ended
 from tests.simulator.asking import FLEET, chat, raw
 from tests.simulator.malformed import CHUNKED, MALFORMED, SMUGGLED, SMUGGLING, head

@@ -12,12 +12,12 @@ import pytest
 import trio
 
 from routeproof_simulator.behaviours import chance, cut, fail, first, latency, stream_error
-from routeproof_simulator.clock import run_virtual
 from routeproof_simulator.fleet import Fleet
-from routeproof_simulator.memory_fleet import serve_fleet_in_memory
-from routeproof_simulator.memory_transport import memory_transport
-from routeproof_simulator.network import MemoryNetwork
 from routeproof_simulator.recorder import record
+from routeproof_simulator.world.clock import run_virtual
+from routeproof_simulator.world.memory_fleet import serve_fleet_in_memory
+from routeproof_simulator.world.memory_transport import memory_transport
+from routeproof_simulator.world.network import MemoryNetwork
 from routeproof_spec.marker import in_text
 from tests.simulator.asking import FLEET, chat
 

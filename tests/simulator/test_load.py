@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routeproof_simulator import text, world
-from routeproof_simulator.load import length, plan
-from routeproof_simulator.scenario import PROMPT_TOKENS_MAX, Mix, Scenario, checked, load_scenario
+from routeproof_simulator import text
 from routeproof_simulator.traces import Arrival
+from routeproof_simulator.world import run as world
+from routeproof_simulator.world.load import length, plan
+from routeproof_simulator.world.scenario import PROMPT_TOKENS_MAX, Mix, Scenario, checked, load_scenario
 from routeproof_spec.errors import ConfigError
 from routeproof_spec.marker import find_marker
 from tests.simulator.worlds import PRIMARY_OUTAGE, small

@@ -12,9 +12,9 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routeproof_simulator.clock import run_virtual
-from routeproof_simulator.memory_transport import memory_transport
-from routeproof_simulator.network import IN_FLIGHT_BYTES_MAX, MemoryNetwork, MemoryStream, memory_connection
+from routeproof_simulator.world.clock import run_virtual
+from routeproof_simulator.world.memory_transport import memory_transport
+from routeproof_simulator.world.network import IN_FLIGHT_BYTES_MAX, MemoryNetwork, MemoryStream, memory_connection
 
 Ends = tuple[trio.abc.HalfCloseableStream, trio.abc.HalfCloseableStream]
 Story = Callable[[trio.abc.HalfCloseableStream, trio.abc.HalfCloseableStream], Awaitable[list[object]]]

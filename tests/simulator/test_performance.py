@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from routeproof_simulator.behaviours import fail, latency, ok, pace
-from routeproof_simulator.clock import run_virtual
 from routeproof_simulator.door_states import Door
 from routeproof_simulator.fleet import Fleet, FleetConfig, ProviderConfig
-from routeproof_simulator.performance import Performance, StepView, play
-from routeproof_simulator.schedule import Schedule, parse
+from routeproof_simulator.schedules.performance import Performance, StepView, play
+from routeproof_simulator.schedules.schedule import Schedule, parse
+from routeproof_simulator.world.clock import run_virtual
 from routeproof_spec.errors import ConfigError
 from routeproof_spec.history import FaultChange
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routeproof_simulator import reading
-from routeproof_simulator.reading_h11 import H11Reader
-from routeproof_simulator.reading_httptools import HttptoolsReader
-from routeproof_simulator.refusals import BODY_BYTES_MAX, HEAD_BYTES_MAX
+from routeproof_simulator.wire import reading
+from routeproof_simulator.wire.reading_h11 import H11Reader
+from routeproof_simulator.wire.reading_httptools import HttptoolsReader
+from routeproof_simulator.wire.refusals import BODY_BYTES_MAX, HEAD_BYTES_MAX
 from tests.simulator.malformed import CHUNKED, MALFORMED, OLD, SMUGGLED, SMUGGLING, head, post
 
 AnyReader = HttptoolsReader | H11Reader

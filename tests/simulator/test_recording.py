@@ -16,9 +16,9 @@ import trio
 
 from routeproof_simulator import Behaviour, FleetConfig, ProviderConfig, RunningFleet, load_fleet, serving_fleet
 from routeproof_simulator.behaviours import answer, cut, fail, first, latency, pace, reset, stall
-from routeproof_simulator.cassette import Heading, Recording, load_cassette
-from routeproof_simulator.recording import LOOPBACK, new_cassette, recording
-from routeproof_simulator.upstream import Upstream
+from routeproof_simulator.cassettes.cassette import Heading, Recording, load_cassette
+from routeproof_simulator.cassettes.recording import LOOPBACK, new_cassette, recording
+from routeproof_simulator.cassettes.upstream import Upstream
 from routeproof_spec.errors import ConfigError, RouteproofError
 from routeproof_spec.history import Ended
 from tests.simulator.asking import FLEET, KEY, chat, chunks_of, raw, request
@@ -315,7 +315,7 @@ def test_a_file_that_exists_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_full_file_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("routeproof_simulator.recording.FILE_BYTES_MAX", 100)
+    monkeypatch.setattr("routeproof_simulator.cassettes.recording.FILE_BYTES_MAX", 100)
     one = Recording(method="GET", target="/v1/models")
     with new_cassette(tmp_path / "tape.ndjson", Heading(routeproof_cassette=1)) as write:
         assert [write(one), write(one)] == [True, False]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routeproof_simulator.load import arrivals, plan
-from routeproof_simulator.scenario import Load, Mix, Scenario, load_scenario, load_schedule
-from routeproof_simulator.world import load_factory
+from routeproof_simulator.world.load import arrivals, plan
+from routeproof_simulator.world.run import load_factory
+from routeproof_simulator.world.scenario import Load, Mix, Scenario, load_scenario, load_schedule
 from routeproof_spec.errors import ConfigError
 from routeproof_spec.marker import find_marker
 from tests.simulator.worlds import PRIMARY_OUTAGE, SCENARIOS, small

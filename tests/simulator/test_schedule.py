@@ -9,7 +9,7 @@ import pytest
 
 from routeproof_simulator.behaviours import chance, cut, latency, ok
 from routeproof_simulator.door_states import Door
-from routeproof_simulator.schedule import parse
+from routeproof_simulator.schedules.schedule import parse
 from routeproof_spec.errors import ConfigError
 from tests.simulator.schedules import FAIL, GONE, PROVIDERS, fault, schedule
 

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routeproof_simulator.act import Change
-from routeproof_simulator.schedule import CHANGES_MAX
+from routeproof_simulator.schedules.act import Change
+from routeproof_simulator.schedules.schedule import CHANGES_MAX
 from routeproof_spec.errors import ConfigError
 from tests.simulator.schedules import fault, schedule
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from routeproof_simulator.timers import sleep_until
+from routeproof_simulator.wire.timers import sleep_until
 
 
 def woken_at(dues: list[float], *, given_up: frozenset[int] = frozenset()) -> list[tuple[int, float]]:

@@ -18,12 +18,12 @@ import trio
 from routeproof_simulator import Door, FleetThread
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.behaviours import cut, latency, ok, pace, reset, stall
-from routeproof_simulator.clock import run_virtual
-from routeproof_simulator.door import stand_at_door
 from routeproof_simulator.fleet import Fleet, FleetConfig, ProviderConfig, load_fleet
-from routeproof_simulator.memory_fleet import serve_fleet_in_memory
-from routeproof_simulator.network import MemoryNetwork
-from routeproof_simulator.tls import FAREWELL_SECONDS_MAX, HANDSHAKE_SECONDS_MAX, issue_certificates
+from routeproof_simulator.wire.door import stand_at_door
+from routeproof_simulator.wire.tls import FAREWELL_SECONDS_MAX, HANDSHAKE_SECONDS_MAX, issue_certificates
+from routeproof_simulator.world.clock import run_virtual
+from routeproof_simulator.world.memory_fleet import serve_fleet_in_memory
+from routeproof_simulator.world.network import MemoryNetwork
 from routeproof_spec.errors import ConfigError
 from routeproof_spec.history import Ended
 from tests.simulator.asking import KEY, MODELS, chat, chunks_of, raw, reset_memory

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.behaviours import capacity, latency
-from routeproof_simulator.clock import run_virtual
 from routeproof_simulator.journal import Entry, Journal
-from routeproof_simulator.network import MemoryStream, memory_connection
 from routeproof_simulator.provider import Provider
-from routeproof_simulator.turns import Turns
-from routeproof_simulator.wire import serve_connection
+from routeproof_simulator.wire.connection import serve_connection
+from routeproof_simulator.wire.turns import Turns
+from routeproof_simulator.world.clock import run_virtual
+from routeproof_simulator.world.network import MemoryStream, memory_connection
 from routeproof_spec.history import Attempt, Ended
 from tests.simulator.asking import PERSONA, chat, raw, request, reset_memory
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routeproof_simulator.visitors import Visitors
+from routeproof_simulator.wire.visitors import Visitors
 
 
 class House:

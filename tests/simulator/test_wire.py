@@ -8,12 +8,12 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routeproof_simulator import wire
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.behaviours import cut, drip, empty, fail, first, latency, ok, reset, slicer, stall, ttft
 from routeproof_simulator.journal import Journal
-from routeproof_simulator.network import MemoryStream
-from routeproof_simulator.refusals import BODY_BYTES_MAX, HEAD_BYTES_MAX
+from routeproof_simulator.wire import connection as wire
+from routeproof_simulator.wire.refusals import BODY_BYTES_MAX, HEAD_BYTES_MAX
+from routeproof_simulator.world.network import MemoryStream
 from routeproof_spec.history import Ended
 from tests.simulator.asking import answer as planned
 from tests.simulator.asking import body_of, chat, chunks_of, raw, read_all, request

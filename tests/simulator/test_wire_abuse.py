@@ -9,11 +9,11 @@ from random import Random
 import pytest
 import trio
 
-from routeproof_simulator import wire
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.behaviours import giant_event, latency, only_comments, oversized_body
-from routeproof_simulator.clock import run_virtual
-from routeproof_simulator.network import IN_FLIGHT_BYTES_MAX, MemoryStream
+from routeproof_simulator.wire import connection as wire
+from routeproof_simulator.world.clock import run_virtual
+from routeproof_simulator.world.network import IN_FLIGHT_BYTES_MAX, MemoryStream
 from routeproof_spec.history import Ended
 from tests.simulator.asking import chat, connected, raw, read_all
 from tests.simulator.malformed import CHUNKED, MALFORMED, SMUGGLING, head, post

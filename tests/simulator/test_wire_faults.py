@@ -36,7 +36,7 @@ from routeproof_simulator.behaviours import (
     wrong_content_length,
 )
 from routeproof_simulator.journal import Journal
-from routeproof_simulator.network import MemoryStream
+from routeproof_simulator.world.network import MemoryStream
 from routeproof_spec.history import Attempt, Ended
 from tests.simulator.asking import answer, chat, raw, read_all, request, situation
 from tests.simulator.on_the_wire import CLOSING, converse, dechunked, parted, play, told

@@ -16,9 +16,9 @@ import trio
 
 import routeproof_simulator
 from routeproof_reference_server import simulated
-from routeproof_simulator.asgi_transport import ASGIApp, Message, Receive, Send
-from routeproof_simulator.scenario import Scenario, load_scenario
-from routeproof_simulator.schedule import Fault
+from routeproof_simulator.schedules.schedule import Fault
+from routeproof_simulator.world.asgi_transport import ASGIApp, Message, Receive, Send
+from routeproof_simulator.world.scenario import Scenario, load_scenario
 
 SCENARIOS = Path(routeproof_simulator.__file__).with_name("scenarios")
 PRIMARY_OUTAGE = SCENARIOS / "primary_outage.toml"

@@ -23,9 +23,9 @@ from routeproof_simulator.control.steering import Steering
 from routeproof_simulator.control.viewing import fleet_view, provider_view, scenario_view
 from routeproof_simulator.control.views import BehaviourChange, DoorChange, FleetView, Scenario, Undoing
 from routeproof_simulator.journal import Entry, Journal
-from routeproof_simulator.performance import Performance
 from routeproof_simulator.provider import Provider, Reply
 from routeproof_simulator.received import Received
+from routeproof_simulator.schedules.performance import Performance
 from routeproof_simulator.script import EVENT_STREAM, JSON, Head, Pull, Script
 from routeproof_spec.config import decode
 from routeproof_spec.errors import NOT_JSON, ConfigError

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from routeproof_simulator import schedule as schedules
 from routeproof_simulator import spelling
 from routeproof_simulator.control.setting import Setting
 from routeproof_simulator.control.views import Cast, Scenario
 from routeproof_simulator.door_states import check_door
 from routeproof_simulator.provider import Provider
-from routeproof_simulator.schedule import Schedule
+from routeproof_simulator.schedules import schedule as schedules
+from routeproof_simulator.schedules.schedule import Schedule
 from routeproof_spec.errors import ConfigError
 
 

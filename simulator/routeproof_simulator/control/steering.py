@@ -22,8 +22,8 @@ from routeproof_simulator.control.replies import Refusal
 from routeproof_simulator.control.setting import Setting, configured, setting_of
 from routeproof_simulator.control.staging import Stage
 from routeproof_simulator.door_states import Door
-from routeproof_simulator.performance import Performance, PerformanceView
 from routeproof_simulator.provider import Provider
+from routeproof_simulator.schedules.performance import Performance, PerformanceView
 
 CHANGES_MAX: Final = 100  # that can be undone
 

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from routeproof_simulator import spelling
 from routeproof_simulator.door_states import Door
-from routeproof_simulator.performance import PerformanceView, Scale
+from routeproof_simulator.schedules.performance import PerformanceView, Scale
 
 TTL_MAX: Final = 7 * 86400  #: seconds
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias, final
 
 from routeproof_simulator.algebra import Behaviour, Situation
-from routeproof_simulator.framing import LAST_CHUNK, chunk, head_bytes
 from routeproof_simulator.ranges import BYTES_MAX, Header, OutOfRangeError, Range, Size, Text, Times
 from routeproof_simulator.script import (
     JSON,
@@ -27,6 +26,7 @@ from routeproof_simulator.script import (
     refitted,
     with_head,
 )
+from routeproof_simulator.wire.framing import LAST_CHUNK, chunk, head_bytes
 from routeproof_spec.history import first_header
 
 _GZIP: Final = 16 + zlib.MAX_WBITS  # with the header and the checksum of RFC 1952

@@ -10,12 +10,12 @@ import trio
 from msgspec import Meta, Struct
 
 from routeproof_simulator import spelling
-from routeproof_simulator.act import Change
 from routeproof_simulator.algebra import Behaviour, ok
 from routeproof_simulator.door_states import Door
 from routeproof_simulator.invariants.views import HEALTHY
 from routeproof_simulator.provider import Provider
-from routeproof_simulator.schedule import Schedule
+from routeproof_simulator.schedules.act import Change
+from routeproof_simulator.schedules.schedule import Schedule
 from routeproof_spec.history import FaultChange
 
 Scale: TypeAlias = Annotated[float, Meta(gt=0, le=1000)]

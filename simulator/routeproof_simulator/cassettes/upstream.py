@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final, final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from routeproof_simulator.cassettes.scrubbing import SECRET_CHARS_MIN, SECRET_QUERY
+from routeproof_simulator.cassettes.taping import HOP_BY_HOP
 from routeproof_simulator.received import Received
-from routeproof_simulator.scrubbing import SECRET_CHARS_MIN, SECRET_QUERY
-from routeproof_simulator.taping import HOP_BY_HOP
 from routeproof_spec.errors import RouteproofError
 from routeproof_spec.history import Headers
 from routeproof_spec.marker import MARKER_HEADER

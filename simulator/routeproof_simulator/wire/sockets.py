@@ -13,8 +13,8 @@ from typing import Final
 
 import trio
 
-from routeproof_simulator.direct import DirectListener, DirectStream
-from routeproof_simulator.tls import TLSStream
+from routeproof_simulator.wire.direct import DirectListener, DirectStream
+from routeproof_simulator.wire.tls import TLSStream
 from routeproof_spec.errors import RouteproofError
 
 BACKLOG: Final = 1024  # connections that wait to be accepted; the usual clients open hundreds at once

@@ -15,11 +15,11 @@ from typing import Final, Protocol, final
 import trio
 
 from routeproof_simulator.journal import Entry
-from routeproof_simulator.playing import Player, Reset, takes_time
 from routeproof_simulator.provider import Reply
-from routeproof_simulator.reading import Reader
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import Script
+from routeproof_simulator.wire.playing import Player, Reset, takes_time
+from routeproof_simulator.wire.reading import Reader
 from routeproof_spec.history import Ended
 
 RECEIVE_BYTES: Final = 64 * 2**10

@@ -16,19 +16,19 @@ from typing import Any, Final, cast
 import httpx2
 import trio
 
-from routeproof_simulator.asgi_transport import ASGIApp, ASGITransport, serving_app
-from routeproof_simulator.clock import run_virtual
 from routeproof_simulator.door_states import Door
 from routeproof_simulator.fleet import Fleet
 from routeproof_simulator.journal import Journal
-from routeproof_simulator.load import Planned, plan
-from routeproof_simulator.memory_fleet import serve_fleet_in_memory
-from routeproof_simulator.memory_transport import memory_transport
-from routeproof_simulator.network import MemoryNetwork
-from routeproof_simulator.performance import play
 from routeproof_simulator.recorder import record
-from routeproof_simulator.scenario import REQUESTS_MAX, Scenario
+from routeproof_simulator.schedules.performance import play
 from routeproof_simulator.traces import read_trace
+from routeproof_simulator.world.asgi_transport import ASGIApp, ASGITransport, serving_app
+from routeproof_simulator.world.clock import run_virtual
+from routeproof_simulator.world.load import Planned, plan
+from routeproof_simulator.world.memory_fleet import serve_fleet_in_memory
+from routeproof_simulator.world.memory_transport import memory_transport
+from routeproof_simulator.world.network import MemoryNetwork
+from routeproof_simulator.world.scenario import REQUESTS_MAX, Scenario
 from routeproof_spec.errors import ConfigError, RouteproofError
 from routeproof_spec.history import Exchange, FaultChange, History
 

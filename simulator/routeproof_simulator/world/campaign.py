@@ -17,15 +17,15 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from routeproof_simulator import world
-from routeproof_simulator.clock import Deadlock, HorizonPassed
 from routeproof_simulator.invariants import Finding, Kind, judge
-from routeproof_simulator.reached import reached
-from routeproof_simulator.scenario import Scenario
-from routeproof_simulator.timeline import steps, timeline
+from routeproof_simulator.world import run as world
+from routeproof_simulator.world.clock import Deadlock, HorizonPassed
+from routeproof_simulator.world.reached import reached
+from routeproof_simulator.world.scenario import Scenario
+from routeproof_simulator.world.timeline import steps, timeline
 from routeproof_spec.history import Attempt, Exchange, History
 
-SHIPPED: Final = Path(__file__).with_name("scenarios")
+SHIPPED: Final = Path(__file__).parents[1] / "scenarios"
 STORIES_MAX: Final = 5  # requests whose timeline a report tells
 SEEDS_MAX: Final = 1_000_000
 

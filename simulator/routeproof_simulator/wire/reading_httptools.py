@@ -16,7 +16,7 @@ from typing import Final, NoReturn, final
 import httptools
 
 from routeproof_simulator.received import Received, RequestHead
-from routeproof_simulator.refusals import (
+from routeproof_simulator.wire.refusals import (
     BODY_BYTES_MAX,
     BODY_TOO_LONG,
     HEAD_BYTES_MAX,

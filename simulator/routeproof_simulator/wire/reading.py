@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or find_spec("httptools") is not None:
-    from routeproof_simulator.reading_httptools import HttptoolsReader as Reader
+    from routeproof_simulator.wire.reading_httptools import HttptoolsReader as Reader
 else:
-    from routeproof_simulator.reading_h11 import H11Reader as Reader
+    from routeproof_simulator.wire.reading_h11 import H11Reader as Reader
 
 __all__ = ["Reader"]

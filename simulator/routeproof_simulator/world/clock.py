@@ -11,7 +11,7 @@ from typing import TypeVar, final
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from routeproof_simulator.determinism import deterministic_scheduling
+from routeproof_simulator.world.determinism import deterministic_scheduling
 from routeproof_spec.errors import RouteproofError
 
 T = TypeVar("T")

@@ -7,9 +7,9 @@ from typing import Final
 
 import trio
 
-from routeproof_simulator.door import stand_at_door
 from routeproof_simulator.fleet import Fleet
-from routeproof_simulator.network import MemoryNetwork, MemoryStream
+from routeproof_simulator.wire.door import stand_at_door
+from routeproof_simulator.world.network import MemoryNetwork, MemoryStream
 from routeproof_spec.errors import ConfigError
 
 PORT: Final = 80

@@ -11,9 +11,9 @@ from msgspec import Meta
 
 from routeproof_simulator.fleet import FleetConfig, check_fleet
 from routeproof_simulator.invariants import INVARIANTS, Declared
-from routeproof_simulator.reached import STATES
-from routeproof_simulator.schedule import Fault, Schedule, schedule_of
+from routeproof_simulator.schedules.schedule import Fault, Schedule, schedule_of
 from routeproof_simulator.traces import read_trace
+from routeproof_simulator.world.reached import STATES
 from routeproof_spec.config import read_toml
 from routeproof_spec.contract import load_contract
 from routeproof_spec.errors import ConfigError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal, final
 
-from routeproof_simulator.cassette import ANSWER_BYTES_MAX, Chunk, Recording, body_tree
+from routeproof_simulator.cassettes.cassette import ANSWER_BYTES_MAX, Chunk, Recording, body_tree
+from routeproof_simulator.cassettes.scrubbing import Scrubber, public_target
 from routeproof_simulator.received import Received
-from routeproof_simulator.scrubbing import Scrubber, public_target
 from routeproof_spec.history import Ended, Headers, first_header
 
 #: Headers of one connection (RFC 9110, section 7.6.1), and the length, which a recording has as a field of its own.

@@ -11,7 +11,7 @@ import httpcore2
 import httpx2
 import trio
 
-from routeproof_simulator.network import MemoryNetwork, MemoryStream
+from routeproof_simulator.world.network import MemoryNetwork, MemoryStream
 
 # The two libraries name their errors alike; `httpx2.AsyncHTTPTransport` maps them the same way.
 _ERRORS: Final[dict[type[Exception], type[httpx2.TransportError]]] = {

@@ -16,10 +16,10 @@ import msgspec
 from msgspec import Meta
 
 from routeproof_simulator import spelling
-from routeproof_simulator.act import Act, Change, Phases
 from routeproof_simulator.algebra import Behaviour
 from routeproof_simulator.door_states import Door, check_door
-from routeproof_simulator.ramp import Ramp
+from routeproof_simulator.schedules.act import Act, Change, Phases
+from routeproof_simulator.schedules.ramp import Ramp
 from routeproof_spec.config import decode
 from routeproof_spec.errors import ConfigError
 

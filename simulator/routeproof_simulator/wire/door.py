@@ -12,9 +12,9 @@ import trio
 from routeproof_simulator.door_states import Door
 from routeproof_simulator.provider import Provider, Reply
 from routeproof_simulator.received import Received
-from routeproof_simulator.tls import HANDSHAKE_SECONDS_MAX, Certificates, TLSStream
-from routeproof_simulator.visitors import Visitors
-from routeproof_simulator.wire import RECEIVE_BYTES, Reset, Responder, serve_connection
+from routeproof_simulator.wire.connection import RECEIVE_BYTES, Reset, Responder, serve_connection
+from routeproof_simulator.wire.tls import HANDSHAKE_SECONDS_MAX, Certificates, TLSStream
+from routeproof_simulator.wire.visitors import Visitors
 
 CONNECTIONS_MAX: Final = 4096  # of one provider
 

@@ -65,7 +65,7 @@ class _Timers:
                     trio.lowlevel.reschedule(sleeper.task)
 
 
-_OF_THIS_RUN: Final[RunVar[_Timers]] = RunVar("routeproof_simulator.timers")
+_OF_THIS_RUN: Final[RunVar[_Timers]] = RunVar("routeproof_simulator.wire.timers")
 
 
 def _timers() -> _Timers:

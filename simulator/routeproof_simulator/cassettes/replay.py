@@ -13,11 +13,11 @@ from typing import Any, Final, final
 import msgspec
 
 from routeproof_simulator.algebra import Meaning, Voice
-from routeproof_simulator.cassette import Cassette, Recording, body_tree, request_key
+from routeproof_simulator.cassettes.cassette import Cassette, Recording, body_tree, request_key
+from routeproof_simulator.cassettes.scrubbing import Scrubber, public_target, secrets_of
 from routeproof_simulator.dialects.persona import Answer, Call
 from routeproof_simulator.faults.lens import json_of, spots
 from routeproof_simulator.script import JSON, Close, Head, Kind, Op, Script, Send, Wait, whole
-from routeproof_simulator.scrubbing import Scrubber, public_target, secrets_of
 from routeproof_spec.errors import NOT_JSON
 from routeproof_spec.history import Headers, first_header
 

@@ -7,7 +7,6 @@ from typing import Final, TypeAlias, final
 
 import trio
 
-from routeproof_simulator.framing import CHUNK_END_BYTES, LAST_CHUNK, chunks, head_bytes
 from routeproof_simulator.journal import Entry
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import (
@@ -25,8 +24,9 @@ from routeproof_simulator.script import (
     Wait,
     pieces,
 )
-from routeproof_simulator.timers import sleep_until
-from routeproof_simulator.turns import Turns
+from routeproof_simulator.wire.framing import CHUNK_END_BYTES, LAST_CHUNK, chunks, head_bytes
+from routeproof_simulator.wire.timers import sleep_until
+from routeproof_simulator.wire.turns import Turns
 from routeproof_spec.history import Ended, Headers
 
 SEND_BYTES_MAX: Final = 256 * 2**10  # joined into one send

@@ -11,8 +11,8 @@ from typing import Final, Literal
 import msgspec
 
 from routeproof_simulator.recorder import Patience
-from routeproof_simulator.scenario import PROMPT_TOKENS_MAX, Load, Mix, Scenario
 from routeproof_simulator.traces import Arrival
+from routeproof_simulator.world.scenario import PROMPT_TOKENS_MAX, Load, Mix, Scenario
 from routeproof_spec.contract import load_contract
 from routeproof_spec.history import Headers
 from routeproof_spec.marker import in_text, new_marker

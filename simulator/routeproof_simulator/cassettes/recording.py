@@ -19,16 +19,16 @@ import httpx2
 import msgspec
 import trio
 
-from routeproof_simulator.cassette import FILE_BYTES_MAX, Heading, Recording
-from routeproof_simulator.framing import LAST_CHUNK, chunk, head_bytes
-from routeproof_simulator.reading import Reader
+from routeproof_simulator.cassettes.cassette import FILE_BYTES_MAX, Heading, Recording
+from routeproof_simulator.cassettes.scrubbing import Scrubber, secrets_of
+from routeproof_simulator.cassettes.taping import HOP_BY_HOP, Tape
+from routeproof_simulator.cassettes.upstream import Upstream
 from routeproof_simulator.received import Received
 from routeproof_simulator.recorder import ending_of
 from routeproof_simulator.script import JSON, Head
-from routeproof_simulator.scrubbing import Scrubber, secrets_of
-from routeproof_simulator.sockets import reset_when_closed
-from routeproof_simulator.taping import HOP_BY_HOP, Tape
-from routeproof_simulator.upstream import Upstream
+from routeproof_simulator.wire.framing import LAST_CHUNK, chunk, head_bytes
+from routeproof_simulator.wire.reading import Reader
+from routeproof_simulator.wire.sockets import reset_when_closed
 from routeproof_spec.errors import ConfigError, RouteproofError
 from routeproof_spec.history import Ended, Headers, first_header
 

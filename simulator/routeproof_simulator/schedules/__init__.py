@@ -1,0 +1,1 @@
+"""What goes wrong, when and at whom: one seeded schedule over many providers, played on any clock."""
