@@ -119,6 +119,15 @@ def test_the_primary_is_killed_the_gateway_falls_back_and_after_the_heal_traffic
     expect(visit.tries("page-three")).to_have_text(["alpha 200"])
 
 
+def test_another_fault_opens_the_door_that_was_shut(visit: Visit) -> None:
+    visit.click("alpha", "Kill")
+    expect(visit.card("alpha")).to_contain_text("door refused")
+    visit.click("alpha", "429")
+    expect(visit.card("alpha")).not_to_contain_text("door refused")
+    visit.ask("page-opened")
+    expect(visit.tries("page-opened")).to_have_text(["alpha 429", "beta 200"])
+
+
 def test_the_tries_of_one_request_are_joined_across_the_lanes(visit: Visit) -> None:
     visit.click("alpha", "429")
     expect(visit.card("alpha")).to_contain_text("fail(status=429, retry_after=2")

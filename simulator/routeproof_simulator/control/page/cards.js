@@ -79,24 +79,30 @@ class Cards {
     }
   }
 
-  toggle(card, quick) {
+  async toggle(card, quick) {
     const {provider} = card, path = `/providers/${provider.name}`, on = isOn(provider, quick);
     if (quick.door) return this.act("PUT", `${path}/door`, {door: on ? provider.configured_door : quick.door}, !on);
+    // Behind a shut door no behaviour shows.
+    if (isShut(provider)) await this.act("PUT", `${path}/door`, {door: provider.configured_door});
     const behaviour = on ? provider.configured : [...provider.configured, ...quick.behaviour];
     return this.act("PUT", `${path}/behaviour`, {behaviour}, !on);
   }
 
   async heal({provider}) {
     const path = `/providers/${provider.name}`;
-    if (provider.door !== provider.configured_door) await this.act("PUT", `${path}/door`, {door: provider.configured_door});
+    if (isShut(provider)) await this.act("PUT", `${path}/door`, {door: provider.configured_door});
     if (provider.beyond)
       await this.act("PUT", `${path}/behaviour`, {behaviour: provider.configured});
   }
 }
 
+function isShut(provider) {
+  return provider.door !== provider.configured_door;
+}
+
 function isOn(provider, quick) {
   if (quick.door) return provider.door === quick.door;
-  return JSON.stringify(provider.behaviour) === JSON.stringify([...provider.configured, ...quick.behaviour]);
+  return !isShut(provider) && JSON.stringify(provider.behaviour) === JSON.stringify([...provider.configured, ...quick.behaviour]);
 }
 
 async function copied(button, text) {
