@@ -73,7 +73,7 @@ def test_a_history_survives_its_file(outage: History) -> None:
 def test_the_same_seed_is_the_same_bytes_in_another_process_with_another_hash_seed() -> None:
     program = (
         "from tests.simulator.worlds import PRIMARY_OUTAGE, small\n"
-        "from routeproof_simulator import world\n"
+        "from routeproof_simulator.world import run as world\n"
         "from routeproof_simulator.world.campaign import digest\n"
         "print(digest(world.run(small(), file=PRIMARY_OUTAGE, seed=7)))\n"
     )
