@@ -136,9 +136,9 @@ class Player:
                     await self._flush()
         self._end()
         self._held = 0  # nothing follows for which to hold anything back
-        await self._flush()
+        left_at = await self._flush()
         self.keeps_alive = self._request.keep_alive and not self._until_close and ended is Ended.COMPLETE
-        self._entry.end(ended, self._now())
+        self._entry.end(ended, left_at)
 
     async def _pass(self, op: Wait | Turn | Repeat | Pull) -> None:
         """Let the time of *op* pass."""
@@ -187,17 +187,17 @@ class Player:
             self._out.append(LAST_CHUNK)
         self._has_ended = True
 
-    async def _flush(self) -> None:
+    async def _flush(self) -> float:
+        """Send what has been put; return the moment before, for no client can have received any of it earlier."""
         if self._held:
             await self._flush_but(self._held)
-            return
-        if not self._out:
-            return
-        data, frames = self._taken()
-        # The time before the send: no client can have received a frame earlier than its journal says.
+            return self._now()
         at = self._now()
-        await self._stream.send_all(data)
-        self._entry.sent(frames, at)
+        if self._out:
+            data, frames = self._taken()
+            await self._stream.send_all(data)
+            self._entry.sent(frames, at)
+        return at
 
     async def _flush_but(self, held: int) -> None:
         """Send all but the last *held* bytes."""
