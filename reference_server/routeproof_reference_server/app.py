@@ -24,8 +24,18 @@ from routeproof_reference_server.config import GatewayConfig, ModelConfig
 from routeproof_reference_server.dial import Dialling
 from routeproof_reference_server.errors import GatewayError, echoed
 from routeproof_reference_server.headers import FALLBACK, REQUEST_ID, STRATEGY, asked_fallback, asked_strategy
+from routeproof_reference_server.records import Observer, Observers
 from routeproof_reference_server.relay import Asked, Relay
-from routeproof_reference_server.routing import Capability, Catalogue, Deployment, Listed, Memory, Model, Router
+from routeproof_reference_server.routing import (
+    Capability,
+    Catalogue,
+    Deployment,
+    Listed,
+    Memory,
+    Model,
+    Router,
+    Strategy,
+)
 from routeproof_reference_server.seams import Ledger, Limits, NoLedger, NoLimits
 from routeproof_reference_server.upstream import EVENT_STREAM, JSON, Upstream
 from routeproof_reference_server.validation import BodyReader
@@ -55,11 +65,12 @@ def create_app(
     wall: Callable[[], float] = time.time,
     limits: Limits | None = None,
     ledger: Ledger | None = None,
+    observer: Observer | None = None,
 ) -> Gateway:
     """Return the gateway that *config* describes.
 
     Chance comes from *rng* and Unix time from *wall*; all other time is Trio's. *transport* reaches the providers; the
-    default dials them, and the app closes it when its server shuts down.
+    default dials them, and the app closes it when its server shuts down. *observer* is told of every request.
     """
     chance = rng or Random()
     transport = transport or Dialling(connections_max=config.server.connections_max)
@@ -73,9 +84,10 @@ def create_app(
         catalogue=catalogue,
         relay=Relay(router, upstream, ledger or NoLedger(), chance),
         limits=limits or NoLimits(),
+        default_strategy=routing.default_strategy,
         wall=wall,
     )
-    app = Gateway(chance)
+    app = Gateway(chance, observer or Observers())
     app.config["RESPONSE_TIMEOUT"] = None  # deadlines are per attempt; a stream may be long
     app.config["BODY_TIMEOUT"] = BODY_SECONDS_MAX
     app.config["MAX_CONTENT_LENGTH"] = config.server.body_bytes_max or _CONTRACT.limits.body_bytes_max
@@ -91,6 +103,7 @@ class _Handlers:
     catalogue: Catalogue
     relay: Relay
     limits: Limits
+    default_strategy: Strategy
     wall: Callable[[], float]
 
     def bind(self, app: Gateway) -> None:
@@ -117,6 +130,8 @@ class _Handlers:
         strategy = asked_strategy(request.headers.getlist(STRATEGY))
         fallback = asked_fallback(request.headers.getlist(FALLBACK))
         body = reader.read(await _body(), strategy_is_given=strategy is not None)
+        record = visit().record
+        record.asked(operation.id, caller, body, strategy or self.default_strategy)
         self.limits.admit(caller, body, self.wall())
         asked = Asked(
             operation=operation,
@@ -125,7 +140,7 @@ class _Handlers:
             body=body,
             strategy=strategy,
             fallback=fallback,
-            began=visit().began,
+            record=record,
         )
         answer = await self.relay.answer(asked, visit().stack)
         if isinstance(answer.body, bytes):
@@ -146,7 +161,9 @@ class _Handlers:
         raise GatewayError("model_not_found", f"There is no model '{echoed(model)}' here.", param="model")
 
     def _caller(self) -> Caller:
-        return self.keys.caller(request.headers.getlist("Authorization"), self.wall())
+        caller = self.keys.caller(request.headers.getlist("Authorization"), self.wall())
+        visit().record.caller = caller
+        return caller
 
 
 async def _body() -> bytes:
@@ -154,6 +171,7 @@ async def _body() -> bytes:
 
 
 async def _told(error: GatewayError) -> Response:
+    visit().record.refused(error)
     return Response(error.envelope(), error.status, dict(error.headers), content_type=JSON)
 
 
@@ -165,7 +183,9 @@ async def _refused(error: HTTPException) -> Response:
 
 
 async def _named(response: Response) -> Response:
-    response.headers[REQUEST_ID] = visit().id
+    record = visit().record
+    record.operation, record.status = request.endpoint, response.status_code
+    response.headers[REQUEST_ID] = record.id
     return response
 
 

@@ -19,6 +19,8 @@ from quart.wrappers import Request
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
+from routeproof_reference_server.records import Observer, RequestRecord
+
 _LOG: Final = logging.getLogger("routeproof.gateway")
 _VISIT: Final = "routeproof.visit"
 
@@ -30,8 +32,7 @@ END_SECONDS_MAX: Final = 5.0  #: seconds that an answer's end may take, and that
 class Visit:
     """One request from its first byte to its answer's last, or to the client's departure."""
 
-    id: str
-    began: float  #: seconds on Trio's clock
+    record: RequestRecord
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)  # what is closed with it
     body_came: trio.Event = field(default_factory=trio.Event)  # all of it, read or not
 
@@ -72,14 +73,18 @@ class _Connection(TrioASGIHTTPConnection):
             await super().handle_request(nursery, request, send)
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        new = Visit(id=cast("Gateway", self.app).new_id(), began=trio.current_time())
-        cast("dict[str, Visit]", self.scope)[_VISIT] = new
-        await super().__call__(receive, send)
+        record = cast("Gateway", self.app).new_record()
+        cast("dict[str, Visit]", self.scope)[_VISIT] = Visit(record=record)
+        try:
+            await super().__call__(receive, send)
+        finally:
+            record.closed(trio.current_time())
 
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
         with trio.move_on_after(BODY_SECONDS_MAX):
             await _visit(self.scope).body_came.wait()
         await super()._send_response(partial(_send_to_the_end, send), response)
+        _visit(self.scope).record.is_complete = True
 
 
 async def _send_to_the_end(send: ASGISendCallable, message: ASGISendEvent) -> None:
@@ -99,18 +104,22 @@ class Gateway(QuartTrio):
 
     asgi_http_class = _Connection
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, observer: Observer) -> None:
         super().__init__("routeproof_reference_server", static_folder=None)
         self._rng = rng
+        self._observer = observer
         self.url_map.merge_slashes = False  # a path is taken as it comes, never redirected
 
-    def new_id(self) -> str:
-        """Return a request id that no other request has: 96 random bits."""
-        return f"req-{self._rng.getrandbits(96):024x}"
+    def new_record(self) -> RequestRecord:
+        """Return the record of a request that begins, under an id that no other request has: 96 random bits."""
+        id_ = f"req-{self._rng.getrandbits(96):024x}"
+        record = RequestRecord(id=id_, began=trio.current_time(), observer=self._observer)
+        self._observer.request_began(record)
+        return record
 
     def log_exception(
         self,
         exception_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None],
     ) -> None:
         """Log a fault of our own under the request id that the client was told."""
-        _LOG.error("request %s: %s %s", visit().id, request.method, request.path, exc_info=exception_info)
+        _LOG.error("request %s: %s %s", visit().record.id, request.method, request.path, exc_info=exception_info)

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import final
 
+import msgspec
 import trio
 
 from routeproof_reference_server.auth import Caller
 from routeproof_reference_server.errors import GatewayError, echoed
 from routeproof_reference_server.headers import RETRY_AFTER, told_route
 from routeproof_reference_server.payload import ID_PREFIXES, Label
+from routeproof_reference_server.records import RequestRecord
 from routeproof_reference_server.routing import (
     Answered,
     Ask,
@@ -26,6 +28,7 @@ from routeproof_reference_server.routing import (
     Exhausted,
     Failed,
     Left,
+    Outcome,
     Rejected,
     Route,
     Router,
@@ -49,7 +52,7 @@ class Asked:
     body: Body
     strategy: Strategy | None
     fallback: tuple[str, ...]
-    began: float  #: seconds on Trio's clock
+    record: RequestRecord
 
     def ask(self) -> Ask:
         """Return what of it matters for routing."""
@@ -88,11 +91,12 @@ class Relay:
             step = route.next(trio.current_time())
             if not isinstance(step, Try):
                 raise _refusal(step, route, asked)
+            asked.record.trying(step.deployment, trio.current_time())
             result = await self._attempt(asked, step.deployment, stack)
             if isinstance(result, Whole | Stream):
-                route.told(Answered(latency=result.latency), trio.current_time())
+                _tell(asked, route, Answered(latency=result.latency))
                 return self._served(asked, step.deployment, route, result)
-            route.told(result, trio.current_time())
+            _tell(asked, route, result)
 
     async def _attempt(self, asked: Asked, deployment: Deployment, stack: AsyncExitStack) -> Whole | Stream | Ended:
         prefix = ID_PREFIXES.get(asked.capability)
@@ -108,9 +112,9 @@ class Relay:
         return await self._upstream.whole(call)
 
     def _served(self, asked: Asked, deployment: Deployment, route: Route, result: Whole | Stream) -> Answer:
-        headers = told_route(deployment.provider, trio.current_time() - asked.began)
+        headers = told_route(deployment.provider, trio.current_time() - asked.record.began)
         if isinstance(result, Whole):
-            self._ledger.served(asked.caller, deployment, result.usage)
+            self._book(asked, deployment, result.usage)
             return Answer(headers=headers, body=result.body)
         return Answer(headers=headers, body=self._streamed(asked, deployment, route, result))
 
@@ -122,11 +126,22 @@ class Relay:
             yield piece
             piece = await stream.next()
         if piece is None:
-            self._ledger.served(asked.caller, deployment, stream.usage)
+            self._book(asked, deployment, stream.usage)
             return
-        route.told(piece, trio.current_time())
+        _tell(asked, route, piece)
         error = GatewayError("provider_unavailable", f"The answer broke off at {deployment.provider}: {piece.message}.")
+        asked.record.refused(error)
         yield b"data: %b\n\n" % error.envelope()
+
+    def _book(self, asked: Asked, deployment: Deployment, usage: msgspec.Raw | None) -> None:
+        self._ledger.served(asked.caller, deployment, usage)
+        asked.record.finished(usage, trio.current_time())
+
+
+def _tell(asked: Asked, route: Route, outcome: Outcome) -> None:
+    now = trio.current_time()
+    route.told(outcome, now)
+    asked.record.told(outcome, now)
 
 
 def _abandon(route: Route) -> None:
@@ -139,7 +154,7 @@ def _refusal(end: Unknown | Rejected | Exhausted, route: Route, asked: Asked) ->
     if isinstance(end, Unknown):
         return GatewayError("model_not_found", f"There is no model '{echoed(end.name)}' here.", param="model")
     tried = route.tried
-    headers = told_route(tried[-1].provider, trio.current_time() - asked.began)
+    headers = told_route(tried[-1].provider, trio.current_time() - asked.record.began)
     if isinstance(end, Rejected):
         text = end.message or f"The provider refused the request with {end.status}."
         return GatewayError("provider_rejected", text, status=end.status, headers=headers)
