@@ -13,7 +13,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Final, final
 
-import httpx2
+import httpcore2
 import msgspec
 from quart import Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -60,7 +60,7 @@ _REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
 def create_app(
     config: GatewayConfig,
     *,
-    transport: httpx2.AsyncBaseTransport | None = None,
+    network: httpcore2.AsyncNetworkBackend | None = None,
     rng: Random | None = None,
     wall: Callable[[], float] = time.time,
     limits: Limits | None = None,
@@ -69,16 +69,16 @@ def create_app(
 ) -> Gateway:
     """Return the gateway that *config* describes.
 
-    Chance comes from *rng* and Unix time from *wall*; all other time is Trio's. *transport* reaches the providers; the
-    default dials them, and the app closes it when its server shuts down. *observer* is told of every request.
+    Chance comes from *rng* and Unix time from *wall*; all other time is Trio's. *network* is where the providers
+    are dialled; the default is Trio's sockets. *observer* is told of every request.
     """
     chance = rng or Random()
-    transport = transport or Dialling(connections_max=config.server.connections_max)
+    dial = Dialling(connections_max=config.server.connections_max, network=network)
     routing = config.routing
     memory = Memory(half_life=routing.half_life, forget_after=routing.forget_after, cooldown=routing.cooldown)
     catalogue = Catalogue(tuple(map(_model, config.models)))
     router = Router(catalogue, memory, default_strategy=routing.default_strategy)
-    upstream = Upstream(transport, config.providers, config.timeouts, wall=wall)
+    upstream = Upstream(dial, config.providers, config.timeouts, wall=wall)
     handlers = _Handlers(
         keys=KeyRing(config.keys),
         catalogue=catalogue,
@@ -92,7 +92,7 @@ def create_app(
     app.config["BODY_TIMEOUT"] = BODY_SECONDS_MAX
     app.config["MAX_CONTENT_LENGTH"] = config.server.body_bytes_max or _CONTRACT.limits.body_bytes_max
     handlers.bind(app)
-    app.after_serving(transport.aclose)
+    app.after_serving(dial.aclose)
     return app
 
 

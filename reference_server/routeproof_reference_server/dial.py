@@ -1,63 +1,43 @@
-"""The way to the providers: the HTTP client's pool of connections, as a transport.
+"""The way to the providers: the HTTP client's pool of connections, on whatever network it is given.
 
-The client's own transport leaves a generator behind where a body is given up in the middle, and Python complains of it
-at whatever time it collects it; this one closes what it opened.
+Rule 1. What is written leaves with the next read: a request's head and body are one call of the system and one packet,
+        where the client would make two of each, and wake the provider twice.
+Rule 2. An idle connection ends after `IDLE` seconds on Trio's clock, as all time here; the pool's own expiry reads
+        another.
+Rule 3. Whoever asked closes what it was given: a body that is given up in the middle gives its connection up.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Mapping
-from contextlib import aclosing, contextmanager
-from types import MappingProxyType
-from typing import Final, cast, final
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import suppress
+from functools import cache
+from typing import Any, Final, cast, final
 
 import httpcore2
-import httpx2
+import trio
 
-# The two libraries name their errors alike.
-_ERRORS: Final[Mapping[type[Exception], type[httpx2.TransportError]]] = MappingProxyType(
-    {
-        httpcore2.ConnectTimeout: httpx2.ConnectTimeout,
-        httpcore2.PoolTimeout: httpx2.PoolTimeout,
-        httpcore2.ReadTimeout: httpx2.ReadTimeout,
-        httpcore2.WriteTimeout: httpx2.WriteTimeout,
-        httpcore2.ConnectError: httpx2.ConnectError,
-        httpcore2.ReadError: httpx2.ReadError,
-        httpcore2.WriteError: httpx2.WriteError,
-        httpcore2.LocalProtocolError: httpx2.LocalProtocolError,
-        httpcore2.RemoteProtocolError: httpx2.RemoteProtocolError,
-    }
-)
+from routeproof_reference_server.unpacking import unpacked
 
 IDLE: Final = 5.0  #: seconds that an unused connection is kept, as httpx keeps it
 
 
 @final
-class Dialling(httpx2.AsyncBaseTransport):
+class Dialling:
     """One pool of connections to all providers, on HTTP/1.1; follows no redirect and keeps no cookie."""
 
-    def __init__(self, *, connections_max: int) -> None:
+    def __init__(self, *, connections_max: int, network: httpcore2.AsyncNetworkBackend | None = None) -> None:
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_trusted(),
             max_connections=connections_max,
             max_keepalive_connections=connections_max,
-            keepalive_expiry=IDLE,
+            network_backend=_Network(network or _sockets()),
         )
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send *request* and return as soon as the head of its answer has come."""
-        url = request.url
-        asked = httpcore2.Request(
-            method=request.method,
-            url=httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions=request.extensions,
-        )
-        with _translated():
-            response = await self._pool.handle_async_request(asked)
-        return httpx2.Response(response.status, headers=response.headers, stream=_Body(response))
+    async def ask(self, request: httpcore2.Request) -> Reply:
+        """Send *request* and return as soon as the head of its answer has come; raises httpcore2's errors."""
+        return Reply(await self._pool.handle_async_request(request))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -65,25 +45,94 @@ class Dialling(httpx2.AsyncBaseTransport):
 
 
 @final
-class _Body(httpx2.AsyncByteStream):
-    def __init__(self, response: httpcore2.Response) -> None:
-        self._response = response
+class Reply:
+    """A provider's answer: its head, and its body as it comes."""
 
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        stream = cast("AsyncIterable[bytes]", self._response.stream)
-        pieces = cast("AsyncGenerator[bytes, None]", aiter(stream))
-        async with aclosing(pieces):
-            with _translated():
-                async for piece in pieces:
-                    yield piece
+    def __init__(self, response: httpcore2.Response) -> None:
+        self.status = response.status
+        self.headers = response.headers  # as they came
+        self.pieces: AsyncGenerator[bytes, None] = cast("AsyncGenerator[bytes, None]", aiter(_body(response)))
+        self._response = response
+        if packing := self.header(b"content-encoding"):
+            self.pieces = unpacked(self.pieces, packing.lower())
+
+    def header(self, name: bytes) -> str | None:
+        """Return the value of the header *name*, in small letters, or None where there is none."""
+        values = [value for key, value in self.headers if key.lower() == name]
+        return b", ".join(values).decode("latin-1").strip() if values else None
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        """Let go of the connection."""
+        try:
+            await self.pieces.aclose()
+        finally:
+            await self._response.aclose()
 
 
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        yield
-    except tuple(_ERRORS) as error:
-        raise _ERRORS[type(error)](str(error)) from error
+def _body(response: httpcore2.Response) -> AsyncIterable[bytes]:
+    return cast("AsyncIterable[bytes]", response.stream)
+
+
+def _sockets() -> httpcore2.AsyncNetworkBackend:
+    # Where trio cannot be imported httpcore2 has something else under this name, says its type.
+    return cast("httpcore2.AsyncNetworkBackend", httpcore2.TrioBackend())
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    return ssl.create_default_context()  # reads the system's certificates, which takes a while
+
+
+@final
+class _Network(httpcore2.AsyncNetworkBackend):
+    def __init__(self, inner: httpcore2.AsyncNetworkBackend) -> None:
+        self._inner = inner
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        return _Stream(await self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
+@final
+class _Stream(httpcore2.AsyncNetworkStream):
+    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._unsent = b""
+        self._used_at = trio.current_time()  #: seconds on Trio's clock
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            unsent, self._unsent = self._unsent, b""
+            # A provider may answer before it has read, and then close: its answer is what counts.
+            with suppress(httpcore2.WriteError):
+                await self._inner.write(unsent)
+        data = await self._inner.read(max_bytes, timeout)
+        self._used_at = trio.current_time()
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        del timeout  # the caller's own deadlines bound all
+        self._unsent = self._unsent + buffer if self._unsent else buffer
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        # The pool asks this of an idle connection, and lets go of it where there is something to read: its end.
+        if info == "is_readable" and trio.current_time() - self._used_at > IDLE:
+            return True
+        return self._inner.get_extra_info(info)

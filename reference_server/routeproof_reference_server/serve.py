@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, final
 
-import httpx2
+import httpcore2
 import trio
 from hypercorn.config import Config
 from hypercorn.trio import serve as hypercorn_serve  # pyright: ignore[reportUnknownVariableType]  # its WSGI half
@@ -84,9 +84,9 @@ def hypercorn_config(config: GatewayConfig) -> Config:
 def simulated(
     config_file: Path = DEFAULT_FILE,
     *,
-    transport: httpx2.AsyncBaseTransport,
+    network: httpcore2.AsyncNetworkBackend,
     rng: Random,
     wall: Callable[[], float] = time.time,
 ) -> Gateway:
-    """Return the gateway for a simulation: providers behind *transport*, chance from *rng*, Unix time from *wall*."""
-    return create_app(load_config(config_file, environ=os.environ), transport=transport, rng=rng, wall=wall)
+    """Return the gateway for a simulation: providers dialled on *network*, chance from *rng*, Unix time from *wall*."""
+    return create_app(load_config(config_file, environ=os.environ), network=network, rng=rng, wall=wall)

@@ -11,17 +11,20 @@ from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, final
 
+import httpcore2
 import httpx2
 import msgspec
 import trio
 
 from routeproof_reference_server.config import ProviderConfig, TimeoutsConfig
+from routeproof_reference_server.dial import Dialling, Reply
 from routeproof_reference_server.patience import Patience
 from routeproof_reference_server.payload import ChunkReader, Label, Unpromised, error_text, labelled_answer
 from routeproof_reference_server.retry_after import retry_after
 from routeproof_reference_server.routing.catalogue import Capability
 from routeproof_reference_server.routing.outcome import Blame, Cause, Failed, Rejected, blame
 from routeproof_reference_server.scrub import Scrubber
+from routeproof_reference_server.unpacking import NotUnpacked
 from routeproof_spec.contract import load_contract
 from routeproof_spec.errors import RemoteProtocolError
 from routeproof_spec.sse import SSEDecoder
@@ -94,17 +97,18 @@ class Upstream:
 
     def __init__(
         self,
-        transport: httpx2.AsyncBaseTransport,
+        dial: Dialling,
         providers: Sequence[ProviderConfig],
         timeouts: TimeoutsConfig,
         *,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._transport = transport
+        self._dial = dial
         self._base_urls = {each.name: each.base_url for each in providers}
-        self._keys = {each.name: each.api_key for each in providers}
+        self._heads = {each.name: _head(each) for each in providers}
+        self._urls: dict[tuple[str, str], httpcore2.URL] = {}
         self._timeouts = timeouts
-        self._scrubber = Scrubber(keys=self._keys.values(), base_urls=self._base_urls.values())
+        self._scrubber = Scrubber(keys=(each.api_key for each in providers), base_urls=self._base_urls.values())
         self._wall = wall
 
     async def whole(self, call: Call) -> Whole | Ended:
@@ -142,42 +146,62 @@ class Upstream:
         """Return the body of an answer that has the status and the content type that it should have."""
         patience = Patience(self._timeouts)
         with patience.spent():
-            response = await self._transport.handle_async_request(self._request(call, media_type))
-        pieces = response.aiter_bytes()
-        stack.push_async_callback(_close, response, pieces)
-        match blame(response.status_code, RELAYED):
+            reply = await self._dial.ask(self._request(call, media_type))
+        stack.push_async_callback(_close, reply)
+        pieces, status = reply.pieces, reply.status
+        match blame(status, RELAYED):
             case Blame.NOBODY:
-                found = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                found = (reply.header(b"content-type") or "").partition(";")[0].strip().lower()
                 if found != media_type:
                     raise Unpromised(f"it answered with {found or 'no content type'} where {media_type} was due")
                 return pieces, patience
             case Blame.CLIENT:
                 text = await _text(pieces, patience)
-                raise _Stopped(Rejected(status=response.status_code, message=text))
+                raise _Stopped(Rejected(status=status, message=text))
             case Blame.PROVIDER:
-                asked = retry_after(response.headers, self._wall())
-                text = await _text(pieces, patience) or f"it answered {response.status_code}"
-                status = response.status_code
+                asked = retry_after(httpx2.Headers(reply.headers), self._wall())
+                text = await _text(pieces, patience) or f"it answered {status}"
                 raise _Stopped(Failed(cause=Cause.STATUS, message=text, status=status, retry_after=asked))
 
-    def _request(self, call: Call, media_type: str) -> httpx2.Request:
+    def _request(self, call: Call, media_type: str) -> httpcore2.Request:
         connect = self._timeouts.connect
-        return httpx2.Request(
-            "POST",
-            self._base_urls[call.provider] + call.path,
-            headers={
-                "authorization": f"Bearer {self._keys[call.provider]}",
-                "content-type": JSON,
-                "accept": media_type,
-                "accept-encoding": "identity",
-                "user-agent": "routeproof",
-            },
+        return httpcore2.Request(
+            b"POST",
+            self._url(call.provider, call.path),
+            headers=[
+                *self._heads[call.provider],
+                (b"accept", media_type.encode()),
+                (b"content-length", b"%d" % len(call.body)),
+            ],
             content=call.body,
-            extensions={"timeout": {"connect": connect, "pool": connect, "read": None, "write": None}},
+            extensions={"timeout": {"connect": connect, "pool": connect}},
         )
+
+    def _url(self, provider: str, path: str) -> httpcore2.URL:
+        """Return where *path* is at *provider*; what is parsed once is kept, for there are few of them."""
+        place = provider, path
+        if place not in self._urls:
+            self._urls[place] = _parsed(self._base_urls[provider] + path)
+        return self._urls[place]
 
     def _cleaned(self, outcome: Ended) -> Ended:
         return replace(outcome, message=self._scrubber.clean(outcome.message))
+
+
+def _head(provider: ProviderConfig) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that every request to *provider* has."""
+    return (
+        (b"host", httpx2.URL(provider.base_url).netloc),
+        (b"authorization", f"Bearer {provider.api_key}".encode()),
+        (b"content-type", JSON.encode()),
+        (b"accept-encoding", b"identity"),
+        (b"user-agent", b"routeproof"),
+    )
+
+
+def _parsed(text: str) -> httpcore2.URL:
+    url = httpx2.URL(text)  # knows hosts of all languages
+    return httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
 class _Stopped(Exception):
@@ -186,13 +210,23 @@ class _Stopped(Exception):
         self.outcome = outcome
 
 
+# All that may go wrong on the way to a provider and back.
+_BROKEN: Final[tuple[type[Exception], ...]] = (
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    NotUnpacked,
+    RemoteProtocolError,  # of the event stream
+    trio.TooSlowError,
+)
+
 # The first row that fits. A provider's own words stand in the exceptions of the last row alone.
 _CAUSES: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Cause, str]]] = (
-    ((httpx2.ConnectTimeout, httpx2.PoolTimeout), Cause.TIMED_OUT, "no connection came about in time"),
-    (httpx2.ConnectError, Cause.UNREACHABLE, "it cannot be reached"),
-    ((trio.TooSlowError, httpx2.TimeoutException), Cause.TIMED_OUT, "it did not answer in time"),
-    (httpx2.TransportError, Cause.BROKEN, "its connection broke"),
-    (httpx2.DecodingError, Cause.UNPROMISED, "its answer cannot be decompressed"),
+    ((httpcore2.ConnectTimeout, httpcore2.PoolTimeout), Cause.TIMED_OUT, "no connection came about in time"),
+    (httpcore2.ConnectError, Cause.UNREACHABLE, "it cannot be reached"),
+    ((trio.TooSlowError, httpcore2.TimeoutException), Cause.TIMED_OUT, "it did not answer in time"),
+    ((httpcore2.NetworkError, httpcore2.ProtocolError), Cause.BROKEN, "its connection broke"),
+    (NotUnpacked, Cause.UNPROMISED, "its answer cannot be decompressed"),
     (RemoteProtocolError, Cause.UNPROMISED, "its stream cannot be read"),
 )
 
@@ -204,9 +238,13 @@ def _explained() -> Generator[None]:
         yield
     except Unpromised as error:
         raise _Stopped(Failed(cause=Cause.UNPROMISED, message=str(error) or "it reported an error")) from error
-    except (httpx2.RequestError, trio.TooSlowError, RemoteProtocolError) as error:
-        cause, words = next((cause, words) for kinds, cause, words in _CAUSES if isinstance(error, kinds))
-        raise _Stopped(Failed(cause=cause, message=words)) from error
+    except _BROKEN as error:
+        raise _Stopped(_failed(error)) from error
+
+
+def _failed(error: Exception) -> Failed:
+    cause, words = next((cause, words) for kinds, cause, words in _CAUSES if isinstance(error, kinds))
+    return Failed(cause=cause, message=words)
 
 
 async def _collected(pieces: AsyncIterator[bytes], patience: Patience, limit: int) -> bytes:
@@ -231,7 +269,7 @@ async def _text(pieces: AsyncIterator[bytes], patience: Patience) -> str:
                 data += await anext(pieces)
     except StopAsyncIteration:
         return error_text(bytes(data))
-    except (httpx2.RequestError, trio.TooSlowError):
+    except _BROKEN:
         return ""
     return ""
 
@@ -259,14 +297,11 @@ async def _linger(pieces: AsyncIterator[bytes]) -> None:
         try:
             while await anext(pieces, None) is not None:
                 pass
-        except httpx2.RequestError:
+        except _BROKEN:
             pass  # all that was promised has come
 
 
-async def _close(response: httpx2.Response, pieces: AsyncGenerator[bytes, None]) -> None:
+async def _close(reply: Reply) -> None:
     """Let go of the connection, at once and even while cancelled: the provider must not work for nobody."""
     with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE):
-        try:
-            await pieces.aclose()
-        finally:
-            await response.aclose()
+        await reply.aclose()

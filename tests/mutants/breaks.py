@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
-import httpx2
+import httpcore2
 import msgspec
 import quart
 import trio
@@ -28,6 +28,7 @@ from routeproof_reference_server import (
     headers,
     patience,
     payload,
+    records,
     relay,
     scrub,
     upstream,
@@ -257,7 +258,14 @@ def names_the_model_asked_for() -> None:
 
 def repeats_the_request_id() -> None:
     """Every response bears the same request id."""
-    _patch(asgi.Gateway, "new_id", lambda _: "req-000000000000000000000001")
+    true_new = asgi.Gateway.new_record
+
+    def new_record(self: asgi.Gateway) -> records.RequestRecord:
+        record = true_new(self)
+        record.id = "req-000000000000000000000001"
+        return record
+
+    _patch(asgi.Gateway, "new_record", new_record)
 
 
 def doubles_the_latency() -> None:
@@ -269,9 +277,9 @@ def sends_the_clients_key_upstream() -> None:
     """The client's own key is handed on to the provider beside the gateway's."""
     true_request = upstream.Upstream._request
 
-    def request(self: upstream.Upstream, call: upstream.Call, media_type: str) -> httpx2.Request:
+    def request(self: upstream.Upstream, call: upstream.Call, media_type: str) -> httpcore2.Request:
         made = true_request(self, call, media_type)
-        made.headers["x-api-key"] = quart.request.headers["authorization"].partition(" ")[2]
+        made.headers.append((b"x-api-key", quart.request.headers["authorization"].partition(" ")[2].encode()))
         return made
 
     _patch(upstream.Upstream, "_request", request)

@@ -1,12 +1,14 @@
-"""Providers that answer from a script, behind a transport of the gateway's own HTTP client, on whatever clock runs."""
+"""Providers that answer from a script, on a network of the gateway's own HTTP client, on whatever clock runs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeAlias, final
 
+import h11
+import httpcore2
 import httpx2
 import msgspec
 import trio
@@ -43,8 +45,8 @@ class Seen:
 
 
 @final
-class ScriptedProviders(httpx2.AsyncBaseTransport):
-    """Answers each provider's attempts from its list, the last reply again and again."""
+class ScriptedProviders(httpcore2.AsyncNetworkBackend):
+    """Answers each provider's attempts from its list, the last reply again and again; a connection serves one."""
 
     def __init__(self, replies: dict[str, Sequence[Reply]], *, ports: dict[int, str]) -> None:
         self._replies = {provider: list(script) for provider, script in replies.items()}
@@ -55,40 +57,75 @@ class ScriptedProviders(httpx2.AsyncBaseTransport):
     def tried(self) -> list[str]:
         return [each.provider for each in self.seen]
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        assert request.url.port is not None
-        provider = self._ports[request.url.port]
-        body = await request.aread()
-        seen = Seen(provider=provider, path=request.url.path, headers=request.headers, body=body)
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[object] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        del host, timeout, local_address, socket_options  # a provider is known by its port
+        await trio.lowlevel.checkpoint()
+        return _Connection(self, self._ports[port])
+
+    def asked(self, seen: Seen) -> Reply:
+        """Note an attempt and return what it is answered with."""
         self.seen.append(seen)
-        script = self._replies[provider]
-        reply = script.pop(0) if len(script) > 1 else script[0]
-        stream = _Body(reply.body, seen)
-        begun = False
-        try:
-            async for _ in _played(reply.before):
-                pass  # nothing but silence and accidents comes before the head
-            begun = True
-        finally:
-            if not begun:
-                await stream.aclose()
-        return httpx2.Response(reply.status, headers=reply.headers, stream=stream)
+        script = self._replies[seen.provider]
+        return script.pop(0) if len(script) > 1 else script[0]
 
 
 @final
-class _Body(httpx2.AsyncByteStream):
-    def __init__(self, steps: Sequence[Step], seen: Seen) -> None:
-        self._steps = steps
-        self._seen = seen
+class _Connection(httpcore2.AsyncNetworkStream):
+    def __init__(self, providers: ScriptedProviders, provider: str) -> None:
+        self._providers = providers
+        self._provider = provider
+        self._parser = h11.Connection(h11.SERVER)
+        self._seen: Seen | None = None
+        self._answer: AsyncGenerator[bytes, None] | None = None
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async with aclosing(_played(self._steps)) as pieces:
-            async for piece in pieces:
-                yield piece
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        del timeout
+        await trio.lowlevel.checkpoint()
+        self._parser.receive_data(buffer)
+        while True:
+            match self._parser.next_event():
+                case h11.Request(target=target, headers=headers):
+                    named = httpx2.Headers(headers.raw_items())
+                    self._seen = Seen(provider=self._provider, path=target.decode(), headers=named, body=b"")
+                case h11.Data(data=data):
+                    assert self._seen is not None
+                    self._seen.body += data
+                case h11.EndOfMessage():
+                    assert self._seen is not None
+                    self._answer = _answered(self._providers.asked(self._seen))
+                case _:
+                    return
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        del max_bytes, timeout  # a piece comes as the script has it
+        assert self._answer is not None, "nothing has been asked"
+        return await anext(self._answer, b"")
 
     async def aclose(self) -> None:
-        if self._seen.closed_at is None:
+        if self._answer is not None:
+            await self._answer.aclose()
+        if self._seen is not None and self._seen.closed_at is None:
             self._seen.closed_at = trio.current_time()
+
+
+async def _answered(reply: Reply) -> AsyncGenerator[bytes, None]:
+    async with aclosing(_played(reply.before)) as accidents:
+        async for _ in accidents:
+            pass  # nothing but silence and accidents comes before the head
+    fields = {**reply.headers, "transfer-encoding": "chunked", "connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    yield f"HTTP/1.1 {reply.status} So\r\n{head}\r\n".encode()
+    async with aclosing(_played(reply.body)) as pieces:
+        async for piece in pieces:
+            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
 async def _played(steps: Sequence[Step]) -> AsyncGenerator[bytes, None]:

@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpcore2
 import httpx2
 import msgspec
 import pytest
@@ -34,7 +35,7 @@ FALLBACK = {"x-inferoute-fallback": "alpha/gpt-4o, gamma/gpt-4o"}
 ASKED = "beta/gpt-4o"
 GOOD_STREAM = streamed(ROLE, HI, STOP, DONE)
 
-RESET = httpx2.ReadError("reset by peer")
+RESET = httpcore2.ReadError("reset by peer")
 SILENCE = 1000.0
 DRIP: tuple[Step, ...] = (b" ", 1.0) * 100
 SLOW_DRIP: tuple[Step, ...] = (b" ", 4.0) * 20
@@ -57,10 +58,10 @@ FAILURES = {
     **{str(status): error(status) for status in (301, 401, 402, 403, 404, 408, 409, 418, 425, 429, 500, 502, 503, 529)},
     "201": Reply(status=201, body=[b"{}"]),
     "204": Reply(status=204),
-    "refused": Reply(before=[httpx2.ConnectError("refused")]),
-    "connect timeout": Reply(before=[httpx2.ConnectTimeout("")]),
+    "refused": Reply(before=[httpcore2.ConnectError("refused")]),
+    "connect timeout": Reply(before=[httpcore2.ConnectTimeout("")]),
     "reset before the head": Reply(before=[RESET]),
-    "not HTTP": Reply(before=[httpx2.RemoteProtocolError("")]),
+    "not HTTP": Reply(before=[httpcore2.RemoteProtocolError("")]),
     "silent": Reply(before=[SILENCE]),
     "html": Reply(headers={"content-type": "text/html"}, body=[b"<html>"]),
     "no content type": Reply(headers={}, body=[b"{}"]),

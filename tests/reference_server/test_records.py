@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+import httpcore2
 import httpx2
 import trio
 
@@ -97,7 +98,7 @@ def test_an_attempt_at_a_stream_lasts_to_the_stream_s_end() -> None:
 def test_a_stream_that_breaks_is_told_as_broken_and_with_the_error_that_the_client_got() -> None:
     lines, _ = story(
         lambda client: client.post("/chat/completions", json=chat("beta/gpt-4o", stream=True)),
-        beta=[streamed(ROLE, HI, httpx2.ReadError("reset"))],
+        beta=[streamed(ROLE, HI, httpcore2.ReadError("reset"))],
     )
     assert lines[1:] == [
         "try beta",

@@ -16,10 +16,10 @@ from routeproof_simulator.fleet import Fleet
 from routeproof_simulator.recorder import record
 from routeproof_simulator.world.clock import run_virtual
 from routeproof_simulator.world.memory_fleet import serve_fleet_in_memory
-from routeproof_simulator.world.memory_transport import memory_transport
 from routeproof_simulator.world.network import MemoryNetwork
 from routeproof_spec.marker import in_text
 from tests.simulator.asking import FLEET, chat
+from tests.simulator.in_memory import MemoryTransport
 
 Seen: TypeAlias = dict[tuple[str, str, int], tuple[tuple[str, ...], int | None, bytes, float]]
 
@@ -59,7 +59,7 @@ async def _live(order: tuple[str, ...], at_once: int, spread: float) -> Seen:
             await _ask(client, marker)
 
     async with (
-        httpx2.AsyncClient(transport=memory_transport(network), timeout=None) as client,
+        httpx2.AsyncClient(transport=MemoryTransport(network), timeout=None) as client,
         trio.open_nursery() as nursery,
     ):
         await nursery.start(serve_fleet_in_memory, fleet, network)

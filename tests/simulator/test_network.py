@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routeproof_simulator.world.clock import run_virtual
-from routeproof_simulator.world.memory_transport import memory_transport
 from routeproof_simulator.world.network import IN_FLIGHT_BYTES_MAX, MemoryNetwork, MemoryStream, memory_connection
+from tests.simulator.in_memory import MemoryTransport
 
 Ends = tuple[trio.abc.HalfCloseableStream, trio.abc.HalfCloseableStream]
 Story = Callable[[trio.abc.HalfCloseableStream, trio.abc.HalfCloseableStream], Awaitable[list[object]]]
@@ -206,7 +206,7 @@ async def fetch(serve: Callable[[MemoryStream], Awaitable[None]], *, requests: i
     got: list[str] = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, serve, [network.listen("alpha.test", 80)])
-        async with httpx2.AsyncClient(transport=memory_transport(network), timeout=2) as client:
+        async with httpx2.AsyncClient(transport=MemoryTransport(network), timeout=2) as client:
             for _ in range(requests):
                 try:
                     got.append((await client.get("http://alpha.test/")).text)
@@ -265,7 +265,7 @@ def test_the_http_client_is_refused_where_nobody_listens() -> None:
     async def main() -> None:
         network = MemoryNetwork()
         await network.listen("alpha.test", 80).aclose()
-        async with httpx2.AsyncClient(transport=memory_transport(network)) as client:
+        async with httpx2.AsyncClient(transport=MemoryTransport(network)) as client:
             with pytest.raises(httpx2.ConnectError, match=r"nobody listens at alpha\.test:80"):
                 await client.get("http://alpha.test/")
 

@@ -10,7 +10,7 @@ from random import Random
 from types import ModuleType
 from typing import cast
 
-import httpx2
+import httpcore2
 import msgspec
 import trio
 
@@ -45,10 +45,10 @@ def gateway(name: str, wrap: Callable[[ASGIApp], ASGIApp]) -> Generator[str]:
     """Make the reference gateway, as *wrap* spoils it, importable for the length of the block; yield its name."""
 
     def factory(
-        config_file: Path, *, transport: httpx2.AsyncBaseTransport, rng: Random, wall: Callable[[], float]
+        config_file: Path, *, network: httpcore2.AsyncNetworkBackend, rng: Random, wall: Callable[[], float]
     ) -> ASGIApp:
         # Quart's types spell every event of ASGI; ours leave them open, as the specification does.
-        return wrap(cast("ASGIApp", simulated(config_file, transport=transport, rng=rng, wall=wall)))
+        return wrap(cast("ASGIApp", simulated(config_file, network=network, rng=rng, wall=wall)))
 
     module = ModuleType(name)
     vars(module)["factory"] = factory

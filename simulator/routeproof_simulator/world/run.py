@@ -25,8 +25,8 @@ from routeproof_simulator.traces import read_trace
 from routeproof_simulator.world.asgi_transport import ASGIApp, ASGITransport, serving_app
 from routeproof_simulator.world.clock import run_virtual
 from routeproof_simulator.world.load import Planned, plan
+from routeproof_simulator.world.memory_dialling import MemoryDialling
 from routeproof_simulator.world.memory_fleet import serve_fleet_in_memory
-from routeproof_simulator.world.memory_transport import memory_transport
 from routeproof_simulator.world.network import MemoryNetwork
 from routeproof_simulator.world.scenario import REQUESTS_MAX, Scenario
 from routeproof_spec.errors import ConfigError, RouteproofError
@@ -83,7 +83,7 @@ async def _live(scenario: Scenario, factory: AppFactory, file: Path, seed: int) 
     changes = _configured_faults(scenario)
     app = factory(
         file.parent / scenario.gateway,
-        transport=memory_transport(network),
+        network=MemoryDialling(network),
         rng=Random(f"{seed}/gateway"),
         wall=wall,
     )

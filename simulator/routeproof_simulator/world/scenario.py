@@ -84,7 +84,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The whole file."""
 
     title: str
-    app: str  # "module:factory", called as factory(gateway, transport=..., rng=..., wall=...)
+    app: str  # "module:factory", called as factory(gateway, network=..., rng=..., wall=...)
     gateway: str  # the gateway's own configuration, a path relative to the scenario's file
     duration: Positive  #: seconds of load
     client: Client
