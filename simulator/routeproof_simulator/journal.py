@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import Head
@@ -19,37 +19,38 @@ from routeproof_spec.history import Attempt, Ended, Frame
 from routeproof_spec.redaction import redact_headers
 
 ATTEMPTS_MAX = 20_000
-BYTES_MAX = 16 * 2**20  # over all attempts held, so that a fleet that runs for days stays small
+BYTES_MAX = 16 * 2**20
 REQUEST_BODY_BYTES_MAX = 2**20  # of one attempt; what is beyond is not kept
 ANSWER_BODY_BYTES_MAX = 2**20
 #: About what Python needs to hold an attempt, each of the moments in which frames went out, and each frame.
 OVERHEAD_BYTES, SENT_OVERHEAD_BYTES, FRAME_OVERHEAD_BYTES = 2048, 144, 48
 
 
-class Entry:
+class Entry(Struct, eq=False):
     """One attempt while it goes on: the wire tells it what happens."""
 
-    def __init__(self, provider: str, request: Received, *, marker: str | None, index: int) -> None:
-        if len(request.body) > REQUEST_BODY_BYTES_MAX:
-            request = structs.replace(request, body=request.body[:REQUEST_BODY_BYTES_MAX])
-        self._provider = provider
-        self._request = request
-        self._index = index
-        self._sent: list[tuple[float, list[bytes]]] = []  # frames by the moment in which they went out together
-        self._frame_bytes = 0
-        self._frame_overhead = 0
-        self._first_at: float | None = None  # when the first of them went out
-        self._peer_gone_at: float | None = None
-        self._ended: Ended | None = None
-        self._ended_at = 0.0
-        self._calls: tuple[Callable[[], None], ...] = ()
-        self.keeper: Journal | None = None
-        self.sequence = 0  # in the journal
-        self.counted = 0  # bytes, as the journal counted them when the answer ended
-        self.tally: Tally | None = None  # told once, at the end
-        self.marker = marker
-        self.head: Head | None = None  # of the answer, as put on the wire
-        self.faults: tuple[str, ...] = ()
+    provider: str
+    request: Received
+    marker: str | None = None
+    index: int = 0  # 0-based among those with the same marker at this provider
+    tally: Tally | None = None  # told once, at the end
+    head: Head | None = None  # of the answer, as put on the wire
+    faults: tuple[str, ...] = ()
+    keeper: Journal | None = None
+    sequence: int = 0  # in the journal
+    counted: int = 0  # bytes, as the journal counted them when the answer ended
+    _sent: list[tuple[float, list[bytes]]] = []  # frames by the moment in which they went out together
+    _frame_count: int = 0
+    _frame_bytes: int = 0
+    _peer_gone_at: float | None = None
+    _ended: Ended | None = None
+    _ended_at: float = 0.0
+    _calls: tuple[Callable[[], None], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keep no more of the request than may be kept."""
+        if len(self.request.body) > REQUEST_BODY_BYTES_MAX:
+            self.request = structs.replace(self.request, body=self.request.body[:REQUEST_BODY_BYTES_MAX])
 
     @property
     def status(self) -> int | None:
@@ -64,7 +65,8 @@ class Entry:
     @property
     def size(self) -> int:
         """How many bytes the attempt holds: bodies, and what Python needs to hold them."""
-        return OVERHEAD_BYTES + len(self._request.body) + self._frame_bytes + self._frame_overhead
+        overhead = SENT_OVERHEAD_BYTES * len(self._sent) + FRAME_OVERHEAD_BYTES * self._frame_count
+        return OVERHEAD_BYTES + overhead + len(self.request.body) + self._frame_bytes
 
     def sent(self, frames: list[bytes], at: float) -> None:
         """Note *frames* that went out together, or as much of them as is kept."""
@@ -72,11 +74,10 @@ class Entry:
         room = ANSWER_BODY_BYTES_MAX - self._frame_bytes
         if size > room:
             frames, size = _first_bytes(frames, room), room
-        if self._first_at is None and frames:
-            self._first_at = at
-        self._frame_bytes += size
-        self._frame_overhead += SENT_OVERHEAD_BYTES + FRAME_OVERHEAD_BYTES * len(frames)
-        self._sent.append((at, frames))
+        if frames:
+            self._frame_count += len(frames)
+            self._frame_bytes += size
+            self._sent.append((at, frames))
 
     def when_ended(self, call: Callable[[], None]) -> None:
         """Let *call* be called once, when the answer ends."""
@@ -92,23 +93,24 @@ class Entry:
         """Note how the answer ended; the first word stands."""
         if self._ended is None:
             self._ended, self._ended_at = how, at
+            request, sent = self.request, self._sent
             if self.tally is not None:
-                seconds = None if self._first_at is None else self._first_at - self._request.at
-                new = not self._request.reused
-                self.tally.count(self.status, how, self.faults, sent=self._frame_bytes, seconds=seconds, new=new)
+                seconds = sent[0][0] - request.at if sent else None
+                self.tally.count(self.status, how, self.faults, self._frame_bytes, seconds, not request.reused)
             if self.keeper is not None:
                 self.keeper.ended(self)
-            for call in self._calls:
-                call()
-            self._calls = ()
+            if self._calls:
+                calls, self._calls = self._calls, ()
+                for call in calls:
+                    call()
 
     def attempt(self) -> Attempt:
         """Return the attempt as it stands."""
-        request = self._request
+        request = self.request
         return Attempt(
-            provider=self._provider,
+            provider=self.provider,
             marker=self.marker,
-            index=self._index,
+            index=self.index,
             connection=request.connection,
             reused=request.reused,
             method=request.method,
@@ -141,14 +143,15 @@ class Journal:
 
     def enter(self, entry: Entry) -> None:
         """Take *entry* in and give it the next sequence number."""
-        self.last += 1
-        entry.sequence, entry.keeper = self.last, self
-        self._entries[self.last] = entry
+        self.last = entry.sequence = self.last + 1
+        entry.keeper = self
+        entries = self._entries
+        entries[entry.sequence] = entry
         self._open += 1
         if entry.marker is not None:
-            self._marked.setdefault(entry.marker, []).append(self.last)
-        while len(self._entries) > self._attempts_max or self._closed_bytes > self._bytes_max:
-            sequence, oldest = self._entries.popitem(last=False)
+            self._marked.setdefault(entry.marker, []).append(entry.sequence)
+        while self._closed_bytes > self._bytes_max or len(entries) > self._attempts_max:
+            sequence, oldest = entries.popitem(last=False)
             if oldest.is_open:
                 self._open -= 1
             else:
@@ -161,8 +164,8 @@ class Journal:
         """Take note that *entry*, which was entered, has ended."""
         if entry.sequence in self._entries:
             self._open -= 1
-            entry.counted = entry.size
-            self._closed_bytes += entry.counted
+            size = entry.counted = entry.size
+            self._closed_bytes += size
 
     def since(self, sequence: int = 0, *, marker: str | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield the entries after *sequence*, those of *marker* alone where one is given, with their numbers."""

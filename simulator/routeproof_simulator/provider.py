@@ -160,10 +160,7 @@ class Provider:
         marker = request.marker
         index, since_set = self._seen.next(marker)
         behaviour = self.behaviour
-        entry = Entry(self.name, request, marker=marker, index=index)
-        self._journal.enter(entry)
-        self.tally.running += 1
-        entry.tally = self.tally
+        entry = self._enter(request, marker, index)
         call = Call(request=request, marker=marker or "", attempt=index, created=int(self._wall()))
         if self.replay is None:
             answer = self._dialect.answer(call, self.persona)
@@ -189,11 +186,15 @@ class Provider:
     def refuse(self, received: Received, status: int, message: str) -> Reply:
         """Return the answer to bytes that are no request, entered in the journal as broken."""
         marker = received.head.marker
-        entry = Entry(self.name, received, marker=marker, index=self._seen.next(marker)[0])
-        self._journal.enter(entry)
-        self.tally.running += 1
-        entry.tally = self.tally
+        entry = self._enter(received, marker, self._seen.next(marker)[0])
         return Reply(self._dialect.refuse(status, message, created=int(self._wall())), entry)
+
+    def _enter(self, received: Received, marker: str | None, index: int) -> Entry:
+        tally = self.tally
+        tally.running += 1
+        entry = Entry(self.persona.name, received, marker, index, tally)
+        self._journal.enter(entry)
+        return entry
 
 
 class _Counter:

@@ -12,6 +12,14 @@ from routeproof_spec.marker import MARKER_OPENING, find_marker
 from routeproof_spec.redaction import redact_headers
 
 
+class Manner(Struct, frozen=True, gc=False, cache_hash=True):
+    """What of a request's head decides how its answer is framed."""
+
+    is_head: bool  # the method is HEAD
+    is_http_10: bool
+    keep_alive: bool
+
+
 @final
 class RequestHead:
     """The head of a request, and what follows from it; requests whose heads are the same bytes share one."""
@@ -25,6 +33,7 @@ class RequestHead:
         self.keep_alive = keep_alive
         self.is_http_10 = is_http_10
         self.path, _, self.query = target.partition("?")
+        self.manner = Manner(method == "HEAD", is_http_10, keep_alive)
 
     @cached_property
     def redacted(self) -> Headers:
@@ -42,7 +51,7 @@ class RequestHead:
         return dict(reversed(self.headers))
 
 
-class Received(Struct, frozen=True, kw_only=True, gc=False):
+class Received(Struct, frozen=True, gc=False):
     """One request, complete, and the connection that it came on."""
 
     head: RequestHead

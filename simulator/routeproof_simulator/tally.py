@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from typing import Final, final
 
 from routeproof_spec.history import Ended
@@ -30,20 +29,26 @@ class Tally:
         self.first_byte_seconds = 0.0
 
     def count(
-        self, status: int | None, ended: Ended, faults: Iterable[str], *, sent: int, seconds: float | None, new: bool
+        self,
+        status: int | None,
+        ended: Ended,
+        faults: tuple[str, ...],
+        sent: int,
+        seconds: float | None,
+        new: bool,
     ) -> None:
         """Count an attempt that ended; *seconds* to its first byte, if any. *new*: its connection brought no other."""
         self.running -= 1
         key = status, ended
         self.ended[key] = self.ended.get(key, 0) + 1
-        for words in faults:
-            name = words.partition("(")[0]
-            self.faults[name] = self.faults.get(name, 0) + 1
         self.sent += sent
         self.connections += new
         if seconds is not None:
             self.first_byte[bisect_left(FIRST_BYTE_BOUNDS, seconds)] += 1
             self.first_byte_seconds += seconds
+        for words in faults:
+            name = words.partition("(")[0]
+            self.faults[name] = self.faults.get(name, 0) + 1
 
     @property
     def attempts(self) -> int:

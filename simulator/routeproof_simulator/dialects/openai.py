@@ -17,7 +17,6 @@ from routeproof_simulator import text
 from routeproof_simulator.algebra import Meaning
 from routeproof_simulator.allowance import Standing
 from routeproof_simulator.dialects import openai_chat, openai_legacy
-from routeproof_simulator.dialects.completion import Choice
 from routeproof_simulator.dialects.dates import http_date
 from routeproof_simulator.dialects.openai_refusals import RefusedError
 from routeproof_simulator.dialects.openai_requests import (
@@ -30,7 +29,7 @@ from routeproof_simulator.dialects.openai_requests import (
 from routeproof_simulator.dialects.openai_said import Said, counts
 from routeproof_simulator.dialects.persona import Answer, Call, Persona
 from routeproof_simulator.received import RequestHead
-from routeproof_simulator.script import EVENT_STREAM, JSON, Head, Script, Send, whole
+from routeproof_simulator.script import EVENT_STREAM, JSON, Head, Script, whole
 from routeproof_spec.history import Headers
 
 # What OpenAI says where a behaviour gives no words: type, code, message.
@@ -74,11 +73,11 @@ class OpenAI:
     def answer(self, call: Call, persona: Persona) -> Answer:
         """Return the answer of *persona* to *call*."""
         try:
-            return routed(call, persona)
+            return _endpoint(call.request.head, persona)(call, persona)
         except RefusedError as refused:
             kind = _ERRORS.get(refused.status, _ERRORS[400])[0]
             body = _error(refused.message, kind, refused.param, refused.code)
-            return Answer(script=whole(refused.status, _headers(call, persona, JSON), body))
+            return Answer(script=whole(refused.status, _headers(call, persona, _unique(call, persona), JSON), body))
 
     def refuse(self, status: int, message: str, *, created: int) -> Script:
         """Return the answer to bytes that are no request."""
@@ -164,64 +163,64 @@ def _one_model(call: Call, persona: Persona) -> Answer:
 def _chat(call: Call, persona: Persona) -> Answer:
     request = parse(call.request.body, ChatRequest, persona.strict)
     _check_model(request.model, persona)
-    prompt = openai_chat.prompt_tokens(request.messages)
-    said = _said(call, persona, request.model, openai_chat.say(request, persona, call.marker), prompt, "chatcmpl")
+    unique = _unique(call, persona)
+    spoken = openai_chat.spoken(request, persona, call.marker, unique)
+    said = Said(
+        spoken,
+        f"chatcmpl-{unique}".encode(),
+        call.created,
+        openai_chat.prompt_tokens(request.messages),
+    )
     if request.stream:
-        return _stream(call, persona, openai_chat.frames(said, request), said)
-    return _whole(call, persona, openai_chat.whole(said, request), said)
+        return _stream(call, persona, unique, said, b"chat.completion.chunk")
+    return _whole(call, persona, unique, said, b"chat.completion")
 
 
 def _completions(call: Call, persona: Persona) -> Answer:
     request = parse(call.request.body, CompletionRequest, persona.strict)
     _check_model(request.model, persona)
-    prompt = openai_legacy.prompt_tokens(inputs(request.prompt))
-    said = _said(call, persona, request.model, openai_legacy.say(request, persona, call.marker), prompt, "cmpl")
-    if request.stream:
-        return _stream(call, persona, openai_legacy.frames(said, request), said)
-    return _whole(call, persona, openai_legacy.whole(said, request), said)
+    unique = _unique(call, persona)
+    said = Said(
+        openai_legacy.spoken(request, persona, call.marker),
+        f"cmpl-{unique}".encode(),
+        call.created,
+        openai_legacy.prompt_tokens(inputs(request.prompt)),
+    )
+    return (_stream if request.stream else _whole)(call, persona, unique, said, b"text_completion")
 
 
 def _embeddings(call: Call, persona: Persona) -> Answer:
     request = parse(call.request.body, EmbeddingRequest, persona.strict)
     _check_model(request.model, persona)
-    script = whole(200, _headers(call, persona, JSON), openai_legacy.embeddings(request))
+    script = whole(200, _headers(call, persona, _unique(call, persona), JSON), openai_legacy.embeddings(request))
     return Answer(script=script, prompt_tokens=openai_legacy.prompt_tokens(inputs(request.input)))
 
 
-def _said(
-    call: Call, persona: Persona, model: str, choices: tuple[Choice, ...], prompt_tokens: int, prefix: str
-) -> Said:
-    return Said(
-        id=f"{prefix}-{_unique(call, persona)}",
-        created=call.created,
-        model=model,
-        fingerprint=f"fp_{_fingerprint(persona.seed, persona.name, model)}",
-        choices=choices,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=sum([len(choice.tokens) for choice in choices]),
-    )
+def _stream(call: Call, persona: Persona, unique: str, said: Said, kind: bytes) -> Answer:
+    headers = (*_headers(call, persona, unique, EVENT_STREAM), ("cache-control", "no-cache"))
+    script: Script = (Head(200, headers), *said.frames(kind))
+    return Answer(script=script, tokens=said.spoken.tokens, prompt_tokens=said.prompt_tokens)
 
 
-def _stream(call: Call, persona: Persona, frames: tuple[Send, ...], said: Said) -> Answer:
-    headers = (*_headers(call, persona, EVENT_STREAM), ("cache-control", "no-cache"))
-    return Answer(script=(Head(200, headers), *frames), tokens=said.completion_tokens, prompt_tokens=said.prompt_tokens)
-
-
-def _whole(call: Call, persona: Persona, body: bytes, said: Said) -> Answer:
-    script = whole(200, _headers(call, persona, JSON), body)
-    return Answer(script=script, tokens=said.completion_tokens, prompt_tokens=said.prompt_tokens)
+def _whole(call: Call, persona: Persona, unique: str, said: Said, kind: bytes) -> Answer:
+    script = whole(200, _headers(call, persona, unique, JSON), said.body(kind))
+    return Answer(script=script, tokens=said.spoken.tokens, prompt_tokens=said.prompt_tokens)
 
 
 def _json(call: Call, persona: Persona, tree: dict[str, Any]) -> Answer:
-    return Answer(script=whole(200, _headers(call, persona, JSON), msgspec.json.encode(tree)))
+    return Answer(script=whole(200, _headers(call, persona, _unique(call, persona), JSON), msgspec.json.encode(tree)))
 
 
-def _headers(call: Call, persona: Persona, content_type: str) -> Headers:
-    return (
-        ("content-type", content_type),
-        ("date", http_date(call.created)),
-        ("x-request-id", f"req_{_unique(call, persona)}"),
-        ("openai-organization", f"org-{persona.name}"),
+def _headers(call: Call, persona: Persona, unique: str, content_type: str) -> Headers:
+    before, after = _usual_headers(content_type, call.created, persona.name)
+    return (*before, ("x-request-id", f"req_{unique}"), *after)
+
+
+@lru_cache(maxsize=64)
+def _usual_headers(content_type: str, created: int, provider: str) -> tuple[Headers, Headers]:
+    """Return what stands before the id of the request, and what stands after it."""
+    return (("content-type", content_type), ("date", http_date(created))), (
+        ("openai-organization", f"org-{provider}"),
         ("openai-processing-ms", "1"),
         ("openai-version", "2020-10-01"),
     )
@@ -265,11 +264,6 @@ def _unique(call: Call, persona: Persona) -> str:
     return f"{_beginning(persona.seed, persona.name, call.marker)}{call.attempt:08x}"
 
 
-@lru_cache(maxsize=256)  # asked for several times within one answer; without a marker, within all
+@lru_cache(maxsize=256)  # without a marker, all requests ask for the same
 def _beginning(seed: str, name: str, marker: str) -> str:
     return text.digest(10, seed, name, marker).hex()
-
-
-@lru_cache(maxsize=256)
-def _fingerprint(*seeds: str) -> str:
-    return text.digest(5, *seeds).hex()

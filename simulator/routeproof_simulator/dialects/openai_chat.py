@@ -6,6 +6,7 @@ count the same usage.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -14,10 +15,12 @@ from routeproof_simulator import text
 from routeproof_simulator.dialects.completion import Choice, Tool, Wish, by_turns, choose
 from routeproof_simulator.dialects.openai_conversation import Message
 from routeproof_simulator.dialects.openai_refusals import RefusedError
-from routeproof_simulator.dialects.openai_requests import ChatRequest, ToolChoice
-from routeproof_simulator.dialects.openai_said import Frames, Said
+from routeproof_simulator.dialects.openai_requests import ChatRequest, StreamOptions, ToolChoice
+from routeproof_simulator.dialects.openai_said import Spoken, Tails, in_json, origin
 from routeproof_simulator.dialects.persona import Persona
-from routeproof_simulator.script import Kind, Send
+from routeproof_simulator.script import Kind
+
+SHARED_TOKENS_MAX: Final = 1024  # of an answer that is kept for the next one that says the same
 
 _ANY_OBJECT: Final[dict[str, Any]] = {
     "type": "object",
@@ -45,20 +48,44 @@ class WholeChoice(Struct, frozen=True, kw_only=True, gc=False):
     finish_reason: str
 
 
-def say(request: ChatRequest, persona: Persona, marker: str) -> tuple[Choice, ...]:
+def spoken(request: ChatRequest, persona: Persona, marker: str, unique: str) -> Spoken:
     """Return what *persona* answers to *request*, one choice for each of `n`."""
+    limit = request.max_completion_tokens or request.max_tokens
+    # Requests without a marker are answered alike, however many there are.
+    if marker or not request.is_plain or persona.tokens > SHARED_TOKENS_MAX:
+        return _spoken(request, persona, _say(request, persona, marker, limit), unique)
+    return _shared(persona, request.model, limit, request.stops, bool(request.stream), request.includes_usage)
+
+
+@lru_cache(maxsize=64)
+def _shared(
+    persona: Persona, model: str, limit: int | None, stops: tuple[str, ...], stream: bool, includes_usage: bool
+) -> Spoken:
+    options = StreamOptions(include_usage=includes_usage)
+    plain = ChatRequest(model=model, messages=[], stop=list(stops), stream=stream, stream_options=options)
+    return _spoken(plain, persona, _say(plain, persona, "", limit), "")
+
+
+def _spoken(request: ChatRequest, persona: Persona, choices: tuple[Choice, ...], unique: str) -> Spoken:
+    tokens = sum([len(choice.tokens) for choice in choices])
+    made_by = origin(persona.seed, persona.name, request.model)
+    if not request.stream:
+        return Spoken(tokens=tokens, origin=made_by, choices=_whole(choices, request, unique))
+    tails = _tails(choices, request, unique)
+    return Spoken(tokens=tokens, origin=made_by, tails=tails, includes_usage=request.includes_usage)
+
+
+def _say(request: ChatRequest, persona: Persona, marker: str, limit: int | None) -> tuple[Choice, ...]:
     wish = Wish(
         seeds=(persona.seed, request.model, marker),
         provider=persona.name,
         tokens=persona.tokens,
-        tokens_max=request.max_completion_tokens or request.max_tokens,
+        tokens_max=limit,
         stop=request.stops,
         tool=_tool(request),
         schema=_schema(request),
     )
-    if request.n is None or request.n == 1:
-        return (choose(wish, 0),)
-    return tuple(choose(wish, index) for index in range(request.n))
+    return tuple(choose(wish, index) for index in range(request.n or 1))
 
 
 def prompt_tokens(messages: list[Message]) -> int:
@@ -66,54 +93,54 @@ def prompt_tokens(messages: list[Message]) -> int:
     return 4 * len(messages) + sum([text.count_tokens(message.text) for message in messages])
 
 
-def whole(said: Said, request: ChatRequest) -> bytes:
-    """Return the body of a whole answer."""
-    choices = [
-        WholeChoice(
-            index=choice.index,
-            message=_message(choice, said.id),
-            logprobs=_logprobs(choice.tokens, request) if choice.tool is None else None,
-            finish_reason=choice.finish,
-        )
-        for choice in said.choices
-    ]
-    return said.body("chat.completion", tuple(choices))
+def _whole(choices: tuple[Choice, ...], request: ChatRequest, unique: str) -> bytes:
+    return in_json(
+        [
+            WholeChoice(
+                index=choice.index,
+                message=_message(choice, unique),
+                logprobs=_logprobs(choice.tokens, request) if choice.tool is None else None,
+                finish_reason=choice.finish,
+            )
+            for choice in choices
+        ]
+    )
 
 
-def frames(said: Said, request: ChatRequest) -> tuple[Send, ...]:
-    """Return the frames of a stream: roles, content by turns of the choices, finish reasons, usage, `[DONE]`."""
-    sent = Frames(said, "chat.completion.chunk", includes_usage=request.includes_usage)
+def _tails(choices: tuple[Choice, ...], request: ChatRequest, unique: str) -> tuple[tuple[bytes, Kind], ...]:
+    """Return what the chunks say: roles, content by turns of the choices, finish reasons."""
+    tails = Tails(includes_usage=request.includes_usage)
 
     def add(kind: Kind, choice: Choice, delta: dict[str, Any], *, finish: str | None = None, logs: Any = None) -> None:
-        sent.add(kind, {"index": choice.index, "delta": delta, "logprobs": logs, "finish_reason": finish})
+        tails.add(kind, {"index": choice.index, "delta": delta, "logprobs": logs, "finish_reason": finish})
 
-    for choice in said.choices:
+    for choice in choices:
         content = "" if choice.tool is None else None
         add(Kind.ROLE, choice, {"role": "assistant", "content": content, "refusal": None})
         if choice.tool is not None:
-            add(Kind.CONTENT, choice, {"tool_calls": [{"index": 0, **_tool_call(choice, said.id, "")}]})
-    if len(said.choices) == 1 and said.choices[0].tool is None and not request.logprobs:
-        sent.add_text(b'{"index":0,"delta":{"content":', said.choices[0].tokens, _AFTER_TEXT)
+            add(Kind.CONTENT, choice, {"tool_calls": [{"index": 0, **_tool_call(choice, unique, "")}]})
+    if len(choices) == 1 and choices[0].tool is None and not request.logprobs:
+        tails.add_text(b'{"index":0,"delta":{"content":', choices[0].tokens, _AFTER_TEXT)
     else:
-        for choice, piece in by_turns(said.choices):
+        for choice, piece in by_turns(choices):
             if choice.tool is not None:
                 add(Kind.CONTENT, choice, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
             else:
                 add(Kind.CONTENT, choice, {"content": piece}, logs=_logprobs((piece,), request))
-    for choice in said.choices:
+    for choice in choices:
         add(Kind.FINISH, choice, {}, finish=choice.finish)
-    return sent.ended()
+    return tails.added()
 
 
-def _message(choice: Choice, answer_id: str) -> WholeMessage:
+def _message(choice: Choice, unique: str) -> WholeMessage:
     if choice.tool is None:
         return WholeMessage(content=choice.text)
-    return WholeMessage(content=None, tool_calls=[_tool_call(choice, answer_id, choice.text)])
+    return WholeMessage(content=None, tool_calls=[_tool_call(choice, unique, choice.text)])
 
 
-def _tool_call(choice: Choice, answer_id: str, arguments: str) -> dict[str, Any]:
+def _tool_call(choice: Choice, unique: str, arguments: str) -> dict[str, Any]:
     called = {"name": choice.tool, "arguments": arguments}
-    return {"id": f"call_{answer_id[-20:]}{choice.index}", "type": "function", "function": called}
+    return {"id": f"call_{unique[-20:]}{choice.index}", "type": "function", "function": called}
 
 
 def _tool(request: ChatRequest) -> Tool | None:

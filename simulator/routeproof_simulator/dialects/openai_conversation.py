@@ -50,17 +50,15 @@ def check(messages: Sequence[Message]) -> None:
     for index, message in enumerate(messages):
         if message.role != "tool" and awaited:
             raise _unanswered(awaited)
-        match message.role:
-            case "assistant":
-                awaited = {call.id for call in message.tool_calls or ()}
-            case "tool":
-                _check_tool(message, index, awaited)
-                awaited.discard(message.tool_call_id or "")
-            case role if role not in ROLES:
-                raise openai_refusals.one_of(f"messages[{index}].role", role, ROLES)
-            case _:
-                pass
-        _check_content(message, index)
+        if message.role == "assistant":
+            awaited = {call.id for call in message.tool_calls or ()}
+        elif message.role == "tool":
+            _check_tool(message, index, awaited)
+            awaited.discard(message.tool_call_id or "")
+        elif message.role not in ROLES:
+            raise openai_refusals.one_of(f"messages[{index}].role", message.role, ROLES)
+        if type(message.content) is not str:
+            _check_content(message, index)
     if awaited:
         raise _unanswered(awaited)
 

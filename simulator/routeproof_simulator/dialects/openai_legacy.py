@@ -18,9 +18,9 @@ from routeproof_simulator.dialects.openai_requests import (
     TokenIds,
     inputs,
 )
-from routeproof_simulator.dialects.openai_said import Frames, Said
+from routeproof_simulator.dialects.openai_said import Spoken, Tails, in_json, origin
 from routeproof_simulator.dialects.persona import Persona
-from routeproof_simulator.script import Kind, Send
+from routeproof_simulator.script import Kind
 
 MAX_TOKENS_DEFAULT: Final = 16  # OpenAI's default for the legacy endpoint
 DIMENSIONS_DEFAULT: Final = 1536
@@ -28,8 +28,24 @@ DIMENSIONS_OF_LARGE: Final = 3072
 CHOICES_MAX: Final = 2048
 
 
-def say(request: CompletionRequest, persona: Persona, marker: str) -> tuple[Choice, ...]:
+def spoken(request: CompletionRequest, persona: Persona, marker: str) -> Spoken:
     """Return what *persona* writes on after each prompt, `n` times each."""
+    choices = _say(request, persona, marker)
+    tokens = sum(len(choice.tokens) for choice in choices)
+    choices = echoed(request, choices)
+    made_by = origin(persona.seed, persona.name, request.model)
+    if not request.stream:
+        whole = [_choice(choice, choice.text, choice.tokens, request, choice.finish) for choice in choices]
+        return Spoken(tokens=tokens, origin=made_by, choices=in_json(whole))
+    tails = Tails(includes_usage=request.includes_usage)
+    for choice, piece in by_turns(choices):
+        tails.add(Kind.CONTENT, _choice(choice, piece, (piece,), request, None))
+    for choice in choices:
+        tails.add(Kind.FINISH, _choice(choice, "", (), request, choice.finish))
+    return Spoken(tokens=tokens, origin=made_by, tails=tails.added(), includes_usage=request.includes_usage)
+
+
+def _say(request: CompletionRequest, persona: Persona, marker: str) -> tuple[Choice, ...]:
     prompts = inputs(request.prompt)
     count = request.n or 1
     if len(prompts) * count > CHOICES_MAX:
@@ -63,25 +79,6 @@ def echoed(request: CompletionRequest, choices: tuple[Choice, ...]) -> tuple[Cho
 def prompt_tokens(given: list[str | TokenIds]) -> int:
     """Return how many tokens the prompts or inputs count for."""
     return sum(text.count_tokens(each) if isinstance(each, str) else len(each) for each in given)
-
-
-def whole(said: Said, request: CompletionRequest) -> bytes:
-    """Return the body of a whole answer."""
-    choices = [
-        _choice(choice, choice.text, choice.tokens, request, choice.finish) for choice in echoed(request, said.choices)
-    ]
-    return said.body("text_completion", tuple(choices))
-
-
-def frames(said: Said, request: CompletionRequest) -> tuple[Send, ...]:
-    """Return the frames of a stream."""
-    sent = Frames(said, "text_completion", includes_usage=request.includes_usage)
-    choices = echoed(request, said.choices)
-    for choice, piece in by_turns(choices):
-        sent.add(Kind.CONTENT, _choice(choice, piece, (piece,), request, None))
-    for choice in choices:
-        sent.add(Kind.FINISH, _choice(choice, "", (), request, choice.finish))
-    return sent.ended()
 
 
 def embeddings(request: EmbeddingRequest) -> bytes:

@@ -147,6 +147,11 @@ class ChatRequest(Sampling, frozen=True, kw_only=True):
         """The functions that may be called, by name; tools of other kinds are not played."""
         return {tool.function.name: tool.function for tool in self.tools or () if tool.function is not None}
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether one answer in plain text is asked for, and nothing beside it."""
+        return self.tools is None and self.response_format is None and not self.logprobs and self.n in {None, 1}
+
     def check(self) -> None:
         """Raise `RefusedError` for what the types do not forbid."""
         Sampling.check(self)
@@ -158,10 +163,10 @@ class ChatRequest(Sampling, frozen=True, kw_only=True):
             openai_conversation.check_json(self.messages)
         if self.top_logprobs is not None and not self.logprobs:
             raise only_with("top_logprobs", "'logprobs' is enabled")
-        if self.tools is None:
-            for name, given in (("tool_choice", self.tool_choice), ("parallel_tool_calls", self.parallel_tool_calls)):
-                if given is not None:
-                    raise only_with(name, "'tools' are specified")
+        if self.tools is None and self.tool_choice is not None:
+            raise only_with("tool_choice", "'tools' are specified")
+        if self.tools is None and self.parallel_tool_calls is not None:
+            raise only_with("parallel_tool_calls", "'tools' are specified")
         for index, tool in enumerate(self.tools or ()):
             if tool.type == "function" and tool.function is None:
                 raise openai_refusals.missing(f"tools[{index}].function")
@@ -206,7 +211,10 @@ def only_with(param: str, condition: str) -> RefusedError:
 def parse(body: bytes, kind: type[T], strict: Strictness = True) -> T:
     """Return *body* as a *kind*; raise `RefusedError` in the words of the OpenAI API."""
     try:
-        request = _read(body, kind, strict)
+        try:
+            request = msgspec.json.decode(body, type=kind)
+        except msgspec.ValidationError:
+            request = _read(body, kind, strict)
     except NOT_JSON:
         raise RefusedError(400, openai_refusals.NOT_JSON) from None
     if strict:
@@ -215,10 +223,8 @@ def parse(body: bytes, kind: type[T], strict: Strictness = True) -> T:
 
 
 def _read(body: bytes, kind: type[T], strict: Strictness) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError:
-        tree: object = msgspec.json.decode(body)
+    """Return *body*, JSON that is not altogether a *kind*, as one."""
+    tree: object = msgspec.json.decode(body)
     if isinstance(tree, dict):
         fields = msgspec.convert(tree, dict[str, Any])
         unknown = fields.keys() - set(kind.__struct_encode_fields__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -16,8 +15,7 @@ Strictness: TypeAlias = bool | Literal["values"]
 answered is answered."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Persona:
+class Persona(Struct, frozen=True, kw_only=True, cache_hash=True):
     """Who answers: the same persona gives the same request the same text."""
 
     name: str

@@ -6,7 +6,7 @@ A manner is a value. It says how a request would have been asked of OpenAI, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
 from msgspec import structs
@@ -106,7 +106,7 @@ class Variant:
 
     def _lax(self, persona: Persona) -> Persona:
         is_lax = persona.strict is True and not self._manner.refuses_unknown
-        return replace(persona, strict="values") if is_lax else persona
+        return structs.replace(persona, strict="values") if is_lax else persona
 
     def _told(self, script: Script, call: Call, persona: Persona) -> Script:
         manner = self._manner

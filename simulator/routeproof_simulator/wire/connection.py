@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Protocol, final
 
 import trio
+from msgspec import Struct
 
 from routeproof_simulator.journal import Entry
 from routeproof_simulator.provider import Reply
 from routeproof_simulator.received import Received
 from routeproof_simulator.script import Script
+from routeproof_simulator.wire.direct import RECEIVE_BYTES, DirectStream
+from routeproof_simulator.wire.framing import Whole, at_once
+from routeproof_simulator.wire.lobby import has_lobby, wait_in_lobby
 from routeproof_simulator.wire.playing import Player, Reset, takes_time
 from routeproof_simulator.wire.reading import Reader
 from routeproof_spec.history import Ended
 
-RECEIVE_BYTES: Final = 64 * 2**10
 PIPELINED_MAX: Final = 64  # requests read ahead; beyond it, reading waits
 READ_AHEAD_BYTES_MAX: Final = 2**20  # while one answer is played
 
@@ -58,12 +62,24 @@ async def serve_connection(
     now: Callable[[], float],
     reset: Reset,
     connection: int = 0,
+    asked: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Serve requests on *stream* until one side is done; the stream is closed on return.
 
-    *reset* breaks the stream off as a TCP reset would; *connection* is the number that the journal gives to it.
+    *reset* breaks the stream off as a TCP reset would; *connection* is the number that the journal gives to it, and
+    *asked* is told it once the first request is complete.
     """
-    await _Connection(stream, responder, now=now, reset=reset, number=connection).serve()
+    await _Connection(stream, responder, now=now, reset=reset, number=connection, asked=asked).serve()
+
+
+class _Begun(Struct, gc=False):
+    """An answer that is to be given."""
+
+    request: Received
+    reply: Reply
+    whole: Whole | None  # where it takes no time
+    sent: int = 0  # bytes of the whole that have left
+    at: float = 0.0  # when they did
 
 
 @final
@@ -76,24 +92,29 @@ class _Connection:
         now: Callable[[], float],
         reset: Reset,
         number: int,
+        asked: Callable[[int], None],
     ) -> None:
         self._stream = stream
         self._responder = responder
         self._now = now
         self._reset = reset
+        self._asked = asked
         self._reader = Reader(now, number)
         self._deadline = trio.CancelScope()  # one for all that is waited for in turn: cheaper than one for each
         self._allowed, self._allowed_at = math.inf, 0.0  #: seconds, and from when on
         self._awaits_request = True
         self._closes_at_next = False
+        self._is_over = False  # one side is done
+        self._begun: _Begun | None = None  # what the lobby could not answer
 
     async def serve(self) -> None:
         reader = self._reader
         try:
             with self._deadline:
-                while (request := await self._next_request()) is not None:
-                    if not await self._answer(request):
-                        return
+                while not self._is_over and (begun := await self._next()) is not None:
+                    await self._answer(begun)
+            if self._is_over:
+                return
             if self._deadline.cancelled_caught and self._awaits_request and reader.is_in_request:
                 reader.refusal = _TOO_SLOW
             if reader.refusal is not None:
@@ -103,45 +124,106 @@ class _Connection:
         finally:
             await trio.aclose_forcefully(self._stream)
 
-    async def _next_request(self) -> Received | None:
-        """Return the next request, or None where there will be none."""
-        reader = self._reader
+    async def _next(self) -> _Begun | None:
+        """Return the next answer that has to be waited for, or None where there will be none."""
+        reader, stream = self._reader, self._stream
         self._awaits_request = True
         self._allow(REQUEST_SECONDS_MAX if reader.is_in_request else IDLE_SECONDS_MAX)
         while not reader.requests and reader.refusal is None:
-            data = await self._stream.receive_some(RECEIVE_BYTES)
-            if not data or self._closes_at_next:
+            if has_lobby(stream):
+                await wait_in_lobby(stream, partial(self._take, stream))
+                if (begun := self._begun) is not None:
+                    self._begun = None
+                    return begun
+            else:
+                self._feed(await stream.receive_some(RECEIVE_BYTES))
+            if self._is_over:
                 return None
-            if reader.feed(data):
-                self._allow(REQUEST_SECONDS_MAX)
             if reader.wants_continue:
                 reader.wants_continue = False
-                await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return reader.requests.popleft() if reader.requests else None
+                await stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return self._begin(reader.requests.popleft()) if reader.requests else None
 
-    async def _answer(self, request: Received) -> bool:
-        """Play the answer to *request*; return whether the connection can take another."""
-        self._awaits_request = False
+    def _feed(self, data: bytes | bytearray) -> None:
+        if not data or self._closes_at_next:
+            self._is_over = True
+        elif self._reader.feed(data):
+            self._allow(REQUEST_SECONDS_MAX)
+
+    def _begin(self, request: Received) -> _Begun:
+        if not request.reused:
+            self._asked(request.connection)
         reply = self._responder.respond(request)
+        return _Begun(request, reply, None if callable(reply.script) else at_once(reply.script, request))
+
+    def _take(self, stream: DirectStream, data: bytes) -> bool:
+        """Take *data* in and answer what can be answered at once; return whether nothing is left to be waited for."""
+        self._feed(data)
+        reader = self._reader
+        while reader.requests and not self._is_over:
+            begun = self._begin(reader.requests.popleft())
+            whole, entry = begun.whole, begun.reply.entry
+            if whole is not None:
+                begun.at = self._now()
+                try:
+                    begun.sent = stream.send_now(whole.data)
+                except trio.BrokenResourceError:
+                    entry.peer_gone(begun.at)
+                    self._is_over = True
+                    return False
+            if whole is None or begun.sent < len(whole.data):
+                self._begun = begun
+                return False
+            self._gave(whole, entry, begun.at)
+            if not reader.is_in_request:
+                self._allow(IDLE_SECONDS_MAX)
+        return not (self._is_over or reader.wants_continue or reader.refusal is not None)
+
+    def _gave(self, whole: Whole, entry: Entry, at: float) -> None:
+        entry.head = whole.head
+        entry.sent(whole.frames, at)
+        entry.end(Ended.COMPLETE, at)
+        self._is_over = not whole.keeps_alive
+
+    async def _answer(self, begun: _Begun) -> None:
+        """Give the answer, or what is left of it."""
+        self._awaits_request = False
+        entry = begun.reply.entry
+        try:
+            if (whole := begun.whole) is None:
+                await self._play(begun)
+                return
+            self._allow_to_read()
+            entry.head = whole.head
+            at = begun.at if begun.sent else self._now()
+            await self._stream.send_all(memoryview(whole.data)[begun.sent :])
+            self._gave(whole, entry, at)
+        except trio.BrokenResourceError:
+            entry.peer_gone(self._now())
+            self._is_over = True
+        finally:
+            # Cut by the deadline, by a door that closed, or by the end of the fleet, unless it has ended before.
+            entry.end(Ended.CUT, self._now())
+
+    def _allow_to_read(self) -> None:
+        # The time of the idle connection goes on; what is left of it must do for a client that reads slowly.
+        if self._deadline.deadline - trio.current_time() < SEND_SECONDS_MIN:
+            self._allow(IDLE_SECONDS_MAX)
+
+    async def _play(self, begun: _Begun) -> None:
+        reply = begun.reply
         if callable(script := reply.script):
             self._allow(PLAY_SECONDS_MAX)
             script = await script()
-        player = Player(self._stream, request, reply.entry, now=self._now, reset=self._reset, turns=reply.turns)
-        try:
-            at = player.put(script)
-            if at < len(script) and takes_time(script[at:]):
-                self._allow(PLAY_SECONDS_MAX)
-                await self._play_watched(player, script, at, reply.entry)
-            else:
-                # The time of the idle connection goes on; what is left of it must do for a client that reads slowly.
-                if self._deadline.deadline - trio.current_time() < SEND_SECONDS_MIN:
-                    self._allow(IDLE_SECONDS_MAX)
-                await self._play(player, script, at, reply.entry)
-        finally:
-            # Cut by the deadline, by a door that closed, or by the end of the fleet, unless it has ended before.
-            reply.entry.end(Ended.CUT, self._now())
+        player = Player(self._stream, begun.request, reply.entry, now=self._now, reset=self._reset, turns=reply.turns)
+        if takes_time(script):
+            self._allow(PLAY_SECONDS_MAX)
+            await self._play_watched(player, script, reply.entry)
+        else:
+            self._allow_to_read()
+            await player.play(script)
         self._closes_at_next = player.closes_at_next
-        return player.keeps_alive
+        self._is_over = not player.keeps_alive
 
     def _allow(self, seconds: float) -> None:
         """Let what comes next take *seconds*; it may get up to `EARLY_SECONDS_MAX` less."""
@@ -151,13 +233,7 @@ class _Connection:
             self._allowed, self._allowed_at = seconds, now
             self._deadline.deadline = trio.current_time() + seconds
 
-    async def _play(self, player: Player, script: Script, at: int, entry: Entry) -> None:
-        try:
-            await player.play(script, at)
-        except trio.BrokenResourceError:
-            entry.peer_gone(self._now())
-
-    async def _play_watched(self, player: Player, script: Script, at: int, entry: Entry) -> None:
+    async def _play_watched(self, player: Player, script: Script, entry: Entry) -> None:
         async with trio.open_nursery() as nursery:
 
             async def watch() -> None:
@@ -166,7 +242,10 @@ class _Connection:
                     nursery.cancel_scope.cancel()
 
             nursery.start_soon(watch)
-            await self._play(player, script, at, entry)
+            try:
+                await player.play(script)
+            except trio.BrokenResourceError:
+                entry.peer_gone(self._now())
             nursery.cancel_scope.cancel()
 
     async def _peer_leaves(self) -> bool:

@@ -46,25 +46,35 @@ class DirectStream(trio.abc.HalfCloseableStream):
             if self._number < 0:
                 raise trio.ClosedResourceError
             await trio.lowlevel.wait_readable(self._number)
-            try:
-                return self.socket.recv(max_bytes or RECEIVE_BYTES)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise self._broken(error) from error
+            data = self.receive_now(max_bytes or RECEIVE_BYTES)
+            if data is not None:
+                return data
+
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        """Return the bytes that have come, none at the end, or None where there is nothing yet."""
+        try:
+            return self.socket.recv(max_bytes)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise self._broken(error) from error
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send *data*; waits, and lets others go on, only where there is no room for all of it."""
+        sent = self.send_now(data)
+        if sent < len(data):
+            await self._send_rest(memoryview(data)[sent:])
+
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
+        """Send as much of *data* as there is room for; return how many bytes that was."""
         if self._number < 0 or self._has_sent_eof:
             raise trio.ClosedResourceError
         try:
-            sent = self.socket.send(data)
+            return self.socket.send(data)
         except BlockingIOError:
-            sent = 0
+            return 0
         except OSError as error:
             raise self._broken(error) from error
-        if sent < len(data):
-            await self._send_rest(memoryview(data)[sent:])
 
     async def _send_rest(self, rest: memoryview) -> None:
         while rest:

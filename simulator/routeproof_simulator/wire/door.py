@@ -10,9 +10,9 @@ from typing import Final, TypeAlias, TypeVar, final
 import trio
 
 from routeproof_simulator.door_states import Door
-from routeproof_simulator.provider import Provider, Reply
-from routeproof_simulator.received import Received
-from routeproof_simulator.wire.connection import RECEIVE_BYTES, Reset, Responder, serve_connection
+from routeproof_simulator.provider import Provider
+from routeproof_simulator.wire.connection import Reset, Responder, serve_connection
+from routeproof_simulator.wire.direct import RECEIVE_BYTES
 from routeproof_simulator.wire.tls import HANDSHAKE_SECONDS_MAX, Certificates, TLSStream
 from routeproof_simulator.wire.visitors import Visitors
 
@@ -44,7 +44,6 @@ async def stand_at_door(
     keeper = _Doorkeeper()
     provider.doorkeeper = keeper
     visitors = Visitors(connections_max)
-    responder = _Introduced(provider, visitors)
 
     def behind(door: Door) -> Meet[trio.abc.HalfCloseableStream]:
         match door:
@@ -56,7 +55,7 @@ async def stand_at_door(
                 return _leave_halfway
             case _:
                 context = certificates.contexts[door] if certificates is not None else None
-                return partial(_serve, responder, context, now=now, reset=reset)
+                return partial(_serve, provider, context, now=now, reset=reset, asked=visitors.asked)
 
     async with trio.open_nursery() as nursery:
 
@@ -88,7 +87,7 @@ async def accept(
 ) -> None:
     """Accept connections until cancelled and let *responder* answer what they ask."""
     visitors = Visitors(connections_max)
-    meet = partial(_serve, _Introduced(responder, visitors), None, now=now, reset=reset)
+    meet = partial(_serve, responder, None, now=now, reset=reset, asked=visitors.asked)
     await _admit(visitors, meet, listen, reset=reset, task_status=task_status)
 
 
@@ -126,6 +125,7 @@ async def _serve(
     *,
     now: Callable[[], float],
     reset: Reset,
+    asked: Callable[[int], None],
 ) -> None:
     """Serve requests on *stream*, over TLS where there is a *context*."""
     if context is not None:
@@ -135,7 +135,7 @@ async def _serve(
                 await stream.do_handshake()
         except (trio.BrokenResourceError, trio.TooSlowError):
             return  # the peer does not trust the certificate, or does not speak TLS
-    await serve_connection(stream, responder, now=now, reset=reset, connection=number)
+    await serve_connection(stream, responder, now=now, reset=reset, connection=number, asked=asked)
 
 
 async def _ignore(stream: trio.abc.HalfCloseableStream, number: int) -> None:
@@ -156,22 +156,6 @@ async def _leave_halfway(stream: trio.abc.HalfCloseableStream, number: int) -> N
             await stream.receive_some(RECEIVE_BYTES)
     except trio.BrokenResourceError:
         return
-
-
-@final
-class _Introduced:
-    """A responder that tells who has asked."""
-
-    def __init__(self, responder: Responder, visitors: Visitors) -> None:
-        self._responder = responder
-        self._visitors = visitors
-
-    def respond(self, request: Received) -> Reply:
-        self._visitors.asked(request.connection)
-        return self._responder.respond(request)
-
-    def refuse(self, received: Received, status: int, message: str) -> Reply:
-        return self._responder.refuse(received, status, message)
 
 
 @final

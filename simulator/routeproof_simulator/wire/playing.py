@@ -24,12 +24,17 @@ from routeproof_simulator.script import (
     Wait,
     pieces,
 )
-from routeproof_simulator.wire.framing import CHUNK_END_BYTES, LAST_CHUNK, chunks, head_bytes
+from routeproof_simulator.wire.framing import (
+    AT_ONCE_BYTES_MAX,
+    CHUNK_END_BYTES,
+    LAST_CHUNK,
+    chunks,
+    formed,
+    sendable,
+)
 from routeproof_simulator.wire.timers import sleep_until
 from routeproof_simulator.wire.turns import Turns
-from routeproof_spec.history import Ended, Headers
-
-SEND_BYTES_MAX: Final = 256 * 2**10  # joined into one send
+from routeproof_spec.history import Ended
 
 _TIMED: Final = (Wait, Turn, Pieces, Repeat, Pull)
 
@@ -70,7 +75,7 @@ class Player:
         self._held = 0  # bytes of `_out` that stay back when the rest leaves
         self._is_chunked = False
         self._is_bodiless = False
-        self._until_close = False
+        self._keeps_alive = request.keep_alive
         self._has_ended = False  # the body is complete
 
     def put(self, script: Script, at: int = 0) -> int:
@@ -78,7 +83,7 @@ class Player:
 
         This is all there is to do for most answers, and it awaits nothing.
         """
-        while at < len(script) and self._out_bytes <= SEND_BYTES_MAX:
+        while at < len(script) and self._out_bytes <= AT_ONCE_BYTES_MAX:
             match script[at]:
                 case Send():
                     at = self._put_frames(script, at)
@@ -104,12 +109,11 @@ class Player:
         run: list[bytes] = []
         size = self._out_bytes
         for op in script[at:]:
-            if type(op) is not Send or size > SEND_BYTES_MAX:
+            if type(op) is not Send or size > AT_ONCE_BYTES_MAX:
                 break
             run.append(op.data)
             size += len(op.data)
-        # A chunk of no bytes would end the body.
-        frames = [] if self._is_bodiless else run if all(run) else [data for data in run if data]
+        frames = [] if self._is_bodiless else sendable(run)
         self._frames += frames
         self._out += chunks(frames) if self._is_chunked else frames
         self._out_bytes = size
@@ -137,7 +141,7 @@ class Player:
         self._end()
         self._held = 0  # nothing follows for which to hold anything back
         left_at = await self._flush()
-        self.keeps_alive = self._request.keep_alive and not self._until_close and ended is Ended.COMPLETE
+        self.keeps_alive = self._keeps_alive and ended is Ended.COMPLETE
         self._entry.end(ended, left_at)
 
     async def _pass(self, op: Wait | Turn | Repeat | Pull) -> None:
@@ -165,22 +169,12 @@ class Player:
         self._due = None
 
     def _head(self, head: Head) -> None:
-        asked = self._request.head
-        is_whole, says_connection = _said(head)
-        until_close = head.version == "1.0" or (asked.is_http_10 and not is_whole)
-        self._until_close = until_close
-        self._is_bodiless = asked.method == "HEAD" or head.status in (204, 304)
-        self._is_chunked = not (is_whole or until_close or self._is_bodiless)
-        more: Headers = _CHUNKED if self._is_chunked else ()
-        if not says_connection and (until_close or asked.is_http_10 or not asked.keep_alive):
-            more += self._connection(until_close)
+        data, form = formed(head, self._request)
+        self._keeps_alive = form.keeps_alive
+        self._is_bodiless = form.is_bodiless
+        self._is_chunked = form.is_chunked
         self._entry.head = head
-        self._out.append(head_bytes(head, more))
-
-    def _connection(self, until_close: bool) -> Headers:
-        if until_close or not self._request.keep_alive:
-            return (("connection", "close"),)
-        return (("connection", "keep-alive"),) if self._request.is_http_10 else ()
+        self._out.append(data)
 
     def _end(self) -> None:
         if self._is_chunked and not self._has_ended:
@@ -237,17 +231,3 @@ class Player:
         else:
             self._entry.end(Ended.COMPLETE if self._has_ended else Ended.CUT, self._now())
             await self._stream.aclose()
-
-
-_CHUNKED: Final[Headers] = (("transfer-encoding", "chunked"),)
-
-
-def _said(head: Head) -> tuple[bool, bool]:
-    """Return whether *head* says how long the body is, and whether it says what becomes of the connection."""
-    is_whole = says_connection = False
-    for name, _ in head.headers:
-        if name == "content-length":
-            is_whole = True
-        elif name == "connection":
-            says_connection = True
-    return is_whole, says_connection

@@ -55,6 +55,8 @@ class HttptoolsReader:
         had_begun = self.is_in_request
         if self.refusal is not None:
             return False
+        if type(data) is not bytes:
+            data = bytes(data)
         if not had_begun and self._is_known(data):
             return False
         count, body_bytes = self._count, len(self._body)
@@ -76,25 +78,17 @@ class HttptoolsReader:
             self._know(data)
         return self.is_in_request and not had_begun
 
-    def _is_known(self, data: bytes | bytearray) -> bool:
+    def _is_known(self, data: bytes) -> bool:
         """Whether *data* is one whole request with a head that is known; it is taken then."""
         end = data.find(b"\r\n\r\n") + 4
-        known = self._known.get(bytes(data[:end]))
+        known = self._known.get(data[:end])
         if known is None or len(data) != end + known[1]:
             return False
         self._count += 1
-        self.requests.append(
-            Received(
-                head=known[0],
-                body=bytes(data[end:]),
-                at=self._now(),
-                connection=self._number,
-                reused=self._count > 1,
-            )
-        )
+        self.requests.append(Received(known[0], data[end:], self._now(), self._number, self._count > 1))
         return True
 
-    def _know(self, data: bytes | bytearray) -> None:
+    def _know(self, data: bytes) -> None:
         """Keep the head of the one whole request that *data* is, unless its head says more than what follows it."""
         head = self.requests[-1].head
         end = data.find(b"\r\n\r\n") + 4
@@ -107,7 +101,7 @@ class HttptoolsReader:
         ):
             if len(self._known) >= KNOWN_HEADS_MAX:
                 self._known.clear()
-            self._known[bytes(data[:end])] = (head, int(length))
+            self._known[data[:end]] = (head, int(length))
 
     def unfinished(self) -> Received:
         """Return what was read of a request that never became complete."""
