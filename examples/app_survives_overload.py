@@ -37,7 +37,7 @@ def main() -> None:
     """Overload the provider before its answer, then in the midst of one."""
     with FleetThread(FLEET) as fleet:
         alpha = fleet["alpha"]
-        with Anthropic(base_url=alpha.root_url, api_key=alpha.key) as client:
+        with Anthropic(base_url=alpha.base_url, api_key=alpha.key) as client:
             alpha.behave(first(1, fail(529)))
             print(answer(client, "Say hello."))
             assert alpha.seen.statuses == (529, 200), alpha.seen  # by the SDK's own doing

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
+from routeproof_simulator.access import root_url
 from routeproof_simulator.fleet import FleetConfig, ProviderConfig, RunningFleet
 
 MODELS_SHOWN: Final = 4
@@ -43,17 +44,13 @@ def _lines(config: FleetConfig, fleet: RunningFleet) -> Iterator[str]:
 
 def _table(config: FleetConfig, fleet: RunningFleet) -> Iterator[str]:
     rows = [("provider", "dialect", "base URL", "key", "models")]
-    rows += [(each.name, each.dialect, _base_url(each, fleet), each.key, _models(each)) for each in config.providers]
+    rows += [
+        (each.name, each.dialect, fleet.base_urls[each.name], each.key, _models(each)) for each in config.providers
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield "  " + "  ".join((*cells, row[-1])).rstrip()
-
-
-def _base_url(provider: ProviderConfig, fleet: RunningFleet) -> str:
-    """Return what a client of *provider* is given; those of these dialects put the version into the path themselves."""
-    url = fleet.base_urls[provider.name]
-    return url.removesuffix("/v1") if provider.dialect in ("anthropic", "gemini", "azure") else url
 
 
 def _models(provider: ProviderConfig) -> str:
@@ -64,7 +61,7 @@ def _models(provider: ProviderConfig) -> str:
 
 def _question(provider: ProviderConfig, fleet: RunningFleet) -> list[str]:
     """Return the parts of a command that asks *provider* as its dialect wants to be asked."""
-    origin = fleet.base_urls[provider.name].removesuffix("/v1")
+    origin = root_url(fleet.base_urls[provider.name])
     model = provider.models[0] if provider.models else "any-model"
     body: dict[str, object] = {"model": model, "messages": _MESSAGES}
     match provider.dialect:

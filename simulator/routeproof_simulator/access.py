@@ -30,7 +30,16 @@ def root_url(base_url: str) -> str:
     return base_url.removesuffix("/v1")
 
 
+def base_url(dialect: str, origin: str) -> str:
+    """Return what a client of *dialect* is given as the address of the provider at *origin*: with /v1 for most."""
+    return origin if _client(dialect).adds_version else f"{origin}/v1"
+
+
 def environ(dialect: str, *, base_url: str, key: str) -> dict[str, str]:
     """Return the variables by which the official client of *dialect* finds the provider; OpenAI's for most."""
-    client = _CLIENTS.get(dialect, _OPENAI)
-    return {client.url: root_url(base_url) if client.adds_version else base_url, client.key: key}
+    client = _client(dialect)
+    return {client.url: base_url, client.key: key}
+
+
+def _client(dialect: str) -> _Client:
+    return _CLIENTS.get(dialect, _OPENAI)

@@ -17,6 +17,7 @@ import trio
 from msgspec import Meta
 
 from routeproof_simulator import spelling
+from routeproof_simulator.access import base_url
 from routeproof_simulator.cassettes.cassette import load_cassette
 from routeproof_simulator.cassettes.replay import Replay
 from routeproof_simulator.control import Control
@@ -167,7 +168,7 @@ class RunningFleet:
     """A fleet that is being served."""
 
     fleet: Fleet
-    base_urls: Mapping[str, str]  # by provider; each ends in /v1
+    base_urls: Mapping[str, str]  # by provider, as clients of its dialect want it: most with /v1
     control_url: str
     performance: Performance  # plays schedules over the providers
     ca_pem: str | None = None  # the certificate of the authority to trust, where a provider is served over TLS
@@ -219,7 +220,8 @@ async def _serve(
     certificates = issue_certificates(ports[_CONTROL].getsockname()[0]) if secured else None
     ca_pem = certificates.ca_pem if certificates is not None else None
     base_urls = {
-        name: origin_of(ports[name], "https" if name in secured else "http") + "/v1" for name in fleet.providers
+        name: base_url(provider.dialect, origin_of(ports[name], "https" if provider.tls else "http"))
+        for name, provider in fleet.providers.items()
     }
     share = min(CONNECTIONS_MAX, room_for_connections(len(ports)))
     async with trio.open_nursery() as nursery:

@@ -79,7 +79,7 @@ class FleetThread:
 
     @property
     def base_urls(self) -> dict[str, str]:
-        """The base URL of each provider, ending in /v1."""
+        """The base URL of each provider, as clients of its dialect want it: with /v1 for most."""
         return dict(self._fleet.base_urls)
 
     @property
@@ -179,12 +179,12 @@ class SteeredProvider:
 
     @property
     def base_url(self) -> str:
-        """Where it is reached, ending in /v1, as OpenAI's clients want it."""
+        """Where it is reached, as clients of its dialect want it: ending in /v1 for all that speak as OpenAI does."""
         return self.fleet.base_urls[self.name]
 
     @property
     def root_url(self) -> str:
-        """Where it is reached, without a path, as Anthropic's and Google's clients want it."""
+        """Where it is reached, without a path."""
         return root_url(self.base_url)
 
     @property

@@ -105,6 +105,7 @@ def test_each_official_client_finds_its_provider_by_the_environment(served: Flee
     assert gemini.environ == {"GOOGLE_GEMINI_BASE_URL": gemini.root_url, "GOOGLE_API_KEY": "sk-gemini"}
     assert azure.environ == {"AZURE_OPENAI_ENDPOINT": azure.root_url, "AZURE_OPENAI_API_KEY": "sk-azure"}
     assert alpha.base_url == f"{alpha.root_url}/v1"
+    assert [each.base_url == each.root_url for each in (claude, gemini, azure)] == [True] * 3
 
 
 @pytest.mark.end_to_end
