@@ -24,6 +24,7 @@ from routeproof_reference_server.config import GatewayConfig, ModelConfig
 from routeproof_reference_server.dial import Dialling
 from routeproof_reference_server.errors import GatewayError, echoed
 from routeproof_reference_server.headers import FALLBACK, REQUEST_ID, STRATEGY, asked_fallback, asked_strategy
+from routeproof_reference_server.operations.drain import Drain
 from routeproof_reference_server.records import Observer, Observers
 from routeproof_reference_server.relay import Asked, Relay
 from routeproof_reference_server.routing import (
@@ -66,11 +67,13 @@ def create_app(
     limits: Limits | None = None,
     ledger: Ledger | None = None,
     observer: Observer | None = None,
+    drain: Drain | None = None,
 ) -> Gateway:
     """Return the gateway that *config* describes.
 
     Chance comes from *rng* and Unix time from *wall*; all other time is Trio's. *network* is where the providers
-    are dialled; the default is Trio's sockets. *observer* is told of every request.
+    are dialled; the default is Trio's sockets. *observer* is told of every request, *drain* says when no more are
+    taken.
     """
     chance = rng or Random()
     dial = Dialling(connections_max=config.server.connections_max, network=network)
@@ -86,8 +89,9 @@ def create_app(
         limits=limits or NoLimits(),
         default_strategy=routing.default_strategy,
         wall=wall,
+        drain=drain or Drain(),
     )
-    app = Gateway(chance, observer or Observers())
+    app = Gateway(chance, observer or Observers(), router)
     app.config["RESPONSE_TIMEOUT"] = None  # deadlines are per attempt; a stream may be long
     app.config["BODY_TIMEOUT"] = BODY_SECONDS_MAX
     app.config["MAX_CONTENT_LENGTH"] = config.server.body_bytes_max or _CONTRACT.limits.body_bytes_max
@@ -105,6 +109,7 @@ class _Handlers:
     limits: Limits
     default_strategy: Strategy
     wall: Callable[[], float]
+    drain: Drain
 
     def bind(self, app: Gateway) -> None:
         """Give every operation of the contract its handler, and every error its envelope."""
@@ -122,7 +127,7 @@ class _Handlers:
             app.add_url_rule(path, operation.id, handler, methods=[operation.method], provide_automatic_options=False)
         app.register_error_handler(GatewayError, _told)
         app.register_error_handler(HTTPException, _refused)
-        app.after_request(_named)
+        app.after_request(self._named)
 
     async def infer(self, operation: Operation, capability: Capability, reader: BodyReader) -> Response:
         """Answer with the help of a provider."""
@@ -163,7 +168,16 @@ class _Handlers:
     def _caller(self) -> Caller:
         caller = self.keys.caller(request.headers.getlist("Authorization"), self.wall())
         visit().record.caller = caller
+        self.drain.admit()
         return caller
+
+    async def _named(self, response: Response) -> Response:
+        record = visit().record
+        record.operation, record.status = request.endpoint, response.status_code
+        response.headers[REQUEST_ID] = record.id
+        if self.drain.is_leaving:
+            response.headers["Connection"] = "close"
+        return response
 
 
 async def _body() -> bytes:
@@ -180,13 +194,6 @@ async def _refused(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return await _told(GatewayError(_REFUSALS.get(error.code or 500, "malformed_request"), headers=headers))
-
-
-async def _named(response: Response) -> Response:
-    record = visit().record
-    record.operation, record.status = request.endpoint, response.status_code
-    response.headers[REQUEST_ID] = record.id
-    return response
 
 
 def _json(tree: object) -> Response:

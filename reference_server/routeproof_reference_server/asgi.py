@@ -20,6 +20,7 @@ from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
 from routeproof_reference_server.records import Observer, RequestRecord
+from routeproof_reference_server.routing import Router
 
 _LOG: Final = logging.getLogger("routeproof.gateway")
 _VISIT: Final = "routeproof.visit"
@@ -40,6 +41,11 @@ class Visit:
 def visit() -> Visit:
     """Return the visit that the current task serves."""
     return _visit(request.scope)
+
+
+def record_of(scope: object) -> RequestRecord:
+    """Return the record of the request that came with *scope*."""
+    return _visit(scope).record
 
 
 def _visit(scope: object) -> Visit:
@@ -104,10 +110,11 @@ class Gateway(QuartTrio):
 
     asgi_http_class = _Connection
 
-    def __init__(self, rng: Random, observer: Observer) -> None:
+    def __init__(self, rng: Random, observer: Observer, router: Router) -> None:
         super().__init__("routeproof_reference_server", static_folder=None)
         self._rng = rng
         self._observer = observer
+        self.router = router  # what it has learned outlives a configuration
         self.url_map.merge_slashes = False  # a path is taken as it comes, never redirected
 
     def new_record(self) -> RequestRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
@@ -19,6 +20,7 @@ DEFAULT_FILE: Final = Path(__file__).with_name("gateway.toml")
 
 _Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=128)]
 _Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
+_Wait: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 _Price: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 _Port: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
@@ -35,6 +37,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     backlog: _Count = 2048  # hypercorn's 100 lets a burst of connections drift by seconds
     connections_max: _Count = 1000  # to all providers together
     body_bytes_max: _Count | None = None  # None: the contract's limit
+    drain: _Seconds = 25.0  # that open requests get to end when the gateway is told to; Kubernetes kills after 30
+    drain_delay: _Wait = 0.0  # seconds before that in which requests are still taken, though /readyz says no
 
 
 class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +57,39 @@ class TimeoutsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     first_byte: _Seconds = 60.0  # to the answer's head, or to a stream's first event
     idle: _Seconds = 60.0  # between two pieces of a body, or two events of a stream
     total: _Seconds = 600.0  # what the official OpenAI clients wait
+
+
+class LogLevel(StrEnum):
+    """How loud a line is, and from where on lines are written; the quietest first."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a line is spelled."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
+class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is written to standard error: one line for each request, and what else happens."""
+
+    level: LogLevel = (
+        LogLevel.INFO
+    )  # debug adds what providers said to failed attempts; warning leaves the good ones out
+    format: LogFormat = LogFormat.AUTO  # json, text, or auto: text on a terminal, JSON elsewhere
+
+
+class OperationsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The operator's own port, with metrics and probes: whoever may ask models cannot read it by that alone."""
+
+    host: str = "127.0.0.1"  # the address of the operator's port
+    port: _Port | None = None  # of /metrics; left out: there is none; 0: any free one
 
 
 class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,6 +151,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     server: ServerConfig = ServerConfig()
     routing: RoutingConfig = RoutingConfig()
     timeouts: TimeoutsConfig = TimeoutsConfig()
+    log: LogConfig = LogConfig()
+    operations: OperationsConfig = OperationsConfig()
 
     def __post_init__(self) -> None:
         """Refuse names that contradict one another; raises `ValueError`."""

@@ -7,23 +7,29 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Final, final
+from typing import Final, TypeAlias
 
 import httpcore2
 import trio
 from hypercorn.config import Config
-from hypercorn.trio import serve as hypercorn_serve  # pyright: ignore[reportUnknownVariableType]  # its WSGI half
 
 from routeproof_reference_server.app import create_app
 from routeproof_reference_server.asgi import Gateway
 from routeproof_reference_server.config import DEFAULT_FILE, GatewayConfig, load_config
+from routeproof_reference_server.operations.house import House
+from routeproof_reference_server.operations.listening import Door
+from routeproof_reference_server.operations.log import Log, Sink, to_descriptor
 from routeproof_spec.contract import load_contract
 from routeproof_spec.errors import RouteproofError
 
-GRACE: Final = 3.0  #: seconds that open requests get when the gateway is asked to stop
+STDERR: Final = 2
+
+Load: TypeAlias = Callable[[], GatewayConfig]  # reads the configuration anew; raises `RouteproofError`
+
+_LOG: Final = logging.getLogger("routeproof.gateway")
 
 
 async def serve(
@@ -32,32 +38,42 @@ async def serve(
     host: str | None = None,
     port: int | None = None,
     shutdown_trigger: Callable[[], Awaitable[None]] | None = None,
+    reloads: trio.MemoryReceiveChannel[Load] | None = None,
+    sink: Sink | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the gateway until cancelled, or until *shutdown_trigger* returns; tell its base URL once it listens.
 
-    *host* and *port* override the configuration's; port 0 is any free one. Raises `RouteproofError` where the address
-    cannot be had.
+    *host* and *port* override the configuration's; port 0 is any free one. What is told to stop takes no more requests
+    and lets those under way end. Each of *reloads* reads a configuration that takes the place of the present one; where
+    it cannot, the log says why, and nothing changes. The log goes to *sink*, by default to standard error. Raises
+    `RouteproofError` where the address cannot be had.
     """
     bound = _bound(host or config.server.host, config.server.port if port is None else port, config.server.backlog)
-    settings = hypercorn_config(config)
-    settings.bind = [f"fd://{bound.detach()}"]
-    listening = _Listening(task_status)
-    await hypercorn_serve(
-        create_app(config), settings, shutdown_trigger=shutdown_trigger, task_status=listening, mode="asgi"
-    )
+    operations = config.operations
+    beside = None if operations.port is None else _bound(operations.host, operations.port, config.server.backlog)
+    is_terminal = sink is None and os.isatty(STDERR)
+    log = Log(config.log, sink or to_descriptor(STDERR), time.time, is_terminal=is_terminal)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(log.run)
+        with log.hears(_LOG):
+            house = House(config, log, nursery)
+            await house.open()
+            settings = hypercorn_config(config)
+            if beside is not None:
+                nursery.start_soon(Door(house.operations, settings, beside).run, trio.sleep_forever)
+            if reloads is not None:
+                nursery.start_soon(house.follow, reloads)
+            task_status.started(_base_url(bound))
+            until = trio.sleep_forever if shutdown_trigger is None else partial(house.end_after, shutdown_trigger)
+            await Door(house.front, settings, bound).run(until)
+            house.close()
+        nursery.cancel_scope.cancel()
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class _Listening:
-    """Hypercorn tells where it listens; the caller wants a base URL."""
-
-    status: trio.TaskStatus[str]
-
-    def started(self, value: list[str] | None = None) -> None:
-        assert value
-        self.status.started(value[0] + load_contract().prefix)
+def _base_url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{load_contract().prefix}"
 
 
 def _bound(host: str, port: int, backlog: int) -> socket.socket:
@@ -77,7 +93,6 @@ def hypercorn_config(config: GatewayConfig) -> Config:
     settings.errorlog = logging.getLogger("routeproof.gateway")
     settings.include_server_header = False
     settings.h11_max_incomplete_size = load_contract().limits.header_bytes_max
-    settings.graceful_timeout = GRACE
     return settings
 
 

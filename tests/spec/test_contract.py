@@ -76,6 +76,7 @@ def test_error_table_is_that_of_the_contract() -> None:
         "rate_limit_exceeded": (429, "rate_limit_error", "rate_limit_exceeded"),
         "internal_error": (500, "api_error", "internal_error"),
         "provider_unavailable": (503, "provider_error", "provider_unavailable"),
+        "shutting_down": (503, "api_error", "shutting_down"),
         "provider_rejected": (400, "invalid_request_error", "provider_rejected"),
     }
 

@@ -87,6 +87,10 @@ class Observed:
         self._latency: dict[Deployment, _Record] = {}
         self._availability: dict[str, _Record] = {}
 
+    def share(self, other: Observed) -> None:
+        """From now on know what *other* knows, and learn together with it."""
+        self._latency, self._availability = other._latency, other._availability
+
     def latency_rank(self, deployment: Deployment, now: float) -> Rank:
         """Return what orders *deployment* by its speed, the best the smallest."""
         return self._latency.setdefault(deployment, _Record()).rank(now, self._memory)

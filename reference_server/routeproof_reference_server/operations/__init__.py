@@ -1,0 +1,1 @@
+"""What an operator needs beside the answers: logs, metrics, traces, probes, a change of configuration, a quiet end."""

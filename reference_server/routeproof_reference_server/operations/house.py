@@ -1,0 +1,102 @@
+"""A running gateway with all that is around it: what lasts, what a new configuration replaces, and how it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import final
+
+import trio
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+
+from routeproof_reference_server.app import create_app
+from routeproof_reference_server.asgi import Gateway
+from routeproof_reference_server.config import GatewayConfig, LogLevel
+from routeproof_reference_server.operations.drain import Drain
+from routeproof_reference_server.operations.front import Front, Tenure
+from routeproof_reference_server.operations.log import Log
+from routeproof_reference_server.operations.metrics import Metrics
+from routeproof_reference_server.operations.probes import Probes
+from routeproof_reference_server.operations.reload import fixed
+from routeproof_reference_server.operations.tally import Tally
+from routeproof_reference_server.records import Observers
+from routeproof_spec.errors import RouteproofError
+
+
+@final
+class House:
+    """Owns what outlives a configuration: the log, the sums, and what is under way."""
+
+    def __init__(self, config: GatewayConfig, log: Log, nursery: trio.Nursery) -> None:
+        self._config = config
+        self._log = log
+        self._nursery = nursery
+        self._drain = Drain()
+        self._tally = Tally()
+        self._observer = Observers([self._tally, log])
+        checks = {"configuration": lambda: None, "shutdown": self._leaving}
+        self.front = Front(Tenure(self._gateway(config)), self._drain, Probes(checks))
+        self._beside = Probes(checks, Metrics(self._tally))
+
+    async def open(self) -> None:
+        """Start the first gateway."""
+        await self._nursery.start(self.front.tenure.run)
+
+    async def operations(self, scope: Scope, _receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """The ASGI app on the operator's own port."""
+        if scope["type"] == "http":
+            await self._beside.answer(scope, send)
+
+    async def follow(self, reloads: trio.MemoryReceiveChannel[Callable[[], GatewayConfig]]) -> None:
+        """Put each configuration that comes in the place of the present one."""
+        async for load in reloads:
+            try:
+                # In a thread: schemas and certificates take a quarter of a second, in which nobody shall wait.
+                config, gateway = await trio.to_thread.run_sync(self._built, load)
+            except RouteproofError as error:
+                self._log.say(LogLevel.ERROR, "reload", f"the configuration stays as it was: {error}")
+                continue
+            await self._change(config, gateway)
+
+    async def _change(self, config: GatewayConfig, gateway: Gateway) -> None:
+        new, old = Tenure(gateway), self.front.tenure
+        gateway.router.observed.share(old.gateway.router.observed)
+        await self._nursery.start(new.run)
+        self.front.tenure = new
+        old.retire()
+        was, self._config = self._config, config
+        self._log.configure(config.log)
+        self._log.say(
+            LogLevel.INFO, "reload", f"the new configuration holds; {old.open} requests end under the old one"
+        )
+        if stays := fixed(was, config):
+            self._log.say(
+                LogLevel.WARNING, "reload", f"until the next start these stay as they were: {', '.join(stays)}"
+            )
+
+    async def end_after(self, trigger: Callable[[], Awaitable[None]]) -> None:
+        """Return when *trigger* has, and nothing is under way any more."""
+        await trigger()
+        server = self._config.server
+        text = f"no more requests are taken; {self._drain.open} under way get {server.drain:g} seconds"
+        self._log.say(LogLevel.INFO, "drain", text)
+        await self._drain.run(delay=server.drain_delay, patience=server.drain)
+        if self._drain.cut:
+            self._log.say(
+                LogLevel.WARNING, "drain", f"{self._drain.cut} requests were cut, for they did not end in time"
+            )
+
+    def close(self) -> None:
+        """End the last gateway."""
+        self.front.tenure.retire()
+        self._log.say(LogLevel.INFO, "drain", "the gateway has ended")
+
+    def _built(self, load: Callable[[], GatewayConfig]) -> tuple[GatewayConfig, Gateway]:
+        config = load()
+        return config, self._gateway(config)
+
+    def _gateway(self, config: GatewayConfig) -> Gateway:
+        return create_app(config, wall=time.time, observer=self._observer, drain=self._drain)
+
+    def _leaving(self) -> str | None:
+        return "the gateway is being shut down" if self._drain.is_leaving else None
