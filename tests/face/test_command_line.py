@@ -72,11 +72,12 @@ def test_a_missing_file_is_named(run: Run, tmp_path: Path) -> None:
 def test_the_scenarios_that_ship_are_named_where_one_is_asked_for(run: Run) -> None:
     code, out, _ = run("chaos", "run", "--help")
     assert code == 0
-    assert "Shipped: brownout_ramp, primary_outage, shared_edge." in " ".join(out.split())
+    assert "Shipped: a_day, brownout_ramp, primary_outage, shared_edge." in " ".join(out.split())
     for command in (("chaos", "run", "shared_hedge"), ("providers", "--scenario", "shared_hedge")):
         code, _, err = run(*command)
         assert code == 2
-        assert "wanted a TOML file, or the name of a shipped one (brownout_ramp, primary_outage, shared_edge)" in err
+        shipped = "a_day, brownout_ramp, primary_outage, shared_edge"
+        assert f"wanted a TOML file, or the name of a shipped one ({shipped})" in err
 
 
 def test_a_scenario_for_providers_that_are_not_there_starts_nothing(run: Run, tmp_path: Path) -> None:
