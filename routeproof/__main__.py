@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "demo": "Prove the reference gateway over three fake providers, all on loopback.",
         "serve": "Start the reference gateway.",
+        "config": "Check, show and describe the gateway's configuration.",
         "providers": "Start fake providers that misbehave on demand.",
         "record": "Keep what a real API answers.",
         "replay": "Answer as a real API did when it was recorded.",

@@ -32,11 +32,11 @@ _BaseUrl: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/?#\s]+(
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the gateway listens, and how much it takes in."""
 
-    host: str = "127.0.0.1"
-    port: _Port = 8700
-    backlog: _Count = 2048  # hypercorn's 100 lets a burst of connections drift by seconds
+    host: str = "127.0.0.1"  # the address to listen on
+    port: _Port = 8700  # 0: any free one
+    backlog: _Count = 2048  # connections that may wait; hypercorn's 100 lets a burst of them drift by seconds
     connections_max: _Count = 1000  # to all providers together
-    body_bytes_max: _Count | None = None  # None: the contract's limit
+    body_bytes_max: _Count | None = None  # of a request; the contract's limit where it is left out
     drain: _Seconds = 25.0  # that open requests get to end when the gateway is told to; Kubernetes kills after 30
     drain_delay: _Wait = 0.0  # seconds before that in which requests are still taken, though /readyz says no
 
@@ -44,7 +44,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a provider is chosen where the client does not say, and how long an observation counts."""
 
-    default_strategy: Strategy = Strategy.COST
+    default_strategy: Strategy = Strategy.COST  # where a request names none
     half_life: _Seconds = 10.0  #: seconds after which an observation weighs half
     forget_after: _Seconds = 30.0  #: seconds after which an observation is none
     cooldown: _Seconds = 5.0  #: seconds during which a provider that failed is tried last
@@ -53,10 +53,10 @@ class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class TimeoutsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long one attempt may take, in seconds; a request takes at most its number of attempts times `total`."""
 
-    connect: _Seconds = 5.0  # what httpx waits
+    connect: _Seconds = 5.0  # until a connection is there; what httpx waits
     first_byte: _Seconds = 60.0  # to the answer's head, or to a stream's first event
     idle: _Seconds = 60.0  # between two pieces of a body, or two events of a stream
-    total: _Seconds = 600.0  # what the official OpenAI clients wait
+    total: _Seconds = 600.0  # from beginning to end, however the bytes drip; what the official OpenAI clients wait
 
 
 class LogLevel(StrEnum):
@@ -95,64 +95,64 @@ class OperationsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model API and the gateway's own key there."""
 
-    name: _Name
-    base_url: _BaseUrl
-    api_key: str = ""
-    api_key_env: str = ""
+    name: _Name  # as deployments, logs and the provider header call it
+    base_url: _BaseUrl  # it ends in /v1
+    api_key: str = ""  # the gateway's own key there; or `api_key_env`
+    api_key_env: str = ""  # the environment variable that holds the key
 
 
 class CapabilitiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model can be asked for."""
 
-    chat: bool = False
-    completions: bool = False
-    embeddings: bool = False
+    chat: bool = False  # chat completions
+    completions: bool = False  # text completions, the older API
+    embeddings: bool = False  # vectors
 
 
 class DeploymentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One provider of a model: its own name for it and its prices, in USD for a million tokens."""
 
-    provider: str
-    model: str = ""  # empty: the name is the same there
-    prompt_price: _Price = 0.0
-    completion_price: _Price = 0.0
+    provider: str  # the name of one of `providers`
+    model: str = ""  # the provider's own name for the model; the same where it is left out
+    prompt_price: _Price = 0.0  # USD for a million tokens
+    completion_price: _Price = 0.0  # USD for a million tokens
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model that clients may ask for, with all that offer it."""
 
-    name: _Name
-    owned_by: str
-    context_window: _Count
-    capabilities: CapabilitiesConfig
-    deployments: Annotated[tuple[DeploymentConfig, ...], msgspec.Meta(min_length=1)]
-    tier: _Name | None = None
-    created: int = 0  #: Unix seconds
+    name: _Name  # what clients write; also `provider/name`
+    owned_by: str  # who made it, as the list of models tells
+    context_window: _Count  # tokens
+    capabilities: CapabilitiesConfig  # what it can be asked for
+    deployments: Annotated[tuple[DeploymentConfig, ...], msgspec.Meta(min_length=1)]  # all that offer it
+    tier: _Name | None = None  # an alias for the first listed model of the tier that can serve
+    created: int = 0  #: Unix seconds, as the list of models tells
 
 
 class KeyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A client's key, of which only the hash is kept, and what it may use; None: everything."""
 
-    name: str
-    sha256: _Digest | None = None
-    key_env: str = ""
-    expires_at: _Instant | None = None
-    revoked: bool = False
-    models: tuple[str, ...] | None = None
-    providers: tuple[str, ...] | None = None
+    name: str  # as logs and bills call it
+    sha256: _Digest | None = None  # of the key, in hex; or `key_env`
+    key_env: str = ""  # the environment variable that holds the key
+    expires_at: _Instant | None = None  # an instant with its offset; never where it is left out
+    revoked: bool = False  # refused from now on
+    models: tuple[str, ...] | None = None  # the only ones that it may use
+    providers: tuple[str, ...] | None = None  # the only ones that it may reach
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that an operator decides."""
 
-    providers: Annotated[tuple[ProviderConfig, ...], msgspec.Meta(min_length=1)]
-    models: Annotated[tuple[ModelConfig, ...], msgspec.Meta(min_length=1)]
-    keys: tuple[KeyConfig, ...] = ()
-    server: ServerConfig = ServerConfig()
-    routing: RoutingConfig = RoutingConfig()
-    timeouts: TimeoutsConfig = TimeoutsConfig()
-    log: LogConfig = LogConfig()
-    operations: OperationsConfig = OperationsConfig()
+    providers: Annotated[tuple[ProviderConfig, ...], msgspec.Meta(min_length=1)]  # the model APIs
+    models: Annotated[tuple[ModelConfig, ...], msgspec.Meta(min_length=1)]  # what clients may ask for
+    keys: tuple[KeyConfig, ...] = ()  # who may ask; nobody where it is left out
+    server: ServerConfig = ServerConfig()  # where the gateway listens
+    routing: RoutingConfig = RoutingConfig()  # how a provider is chosen
+    timeouts: TimeoutsConfig = TimeoutsConfig()  # how long an attempt may take
+    log: LogConfig = LogConfig()  # what is written, and how
+    operations: OperationsConfig = OperationsConfig()  # the operator's own port
 
     def __post_init__(self) -> None:
         """Refuse names that contradict one another; raises `ValueError`."""

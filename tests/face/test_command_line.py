@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
 import pytest
 
 from routeproof.__main__ import COMMANDS, main
 from routeproof.exits import Exit, explain
 from routeproof_reference_server import DEFAULT_FILE
+from routeproof_reference_server.describe import schema_text
 from routeproof_spec.errors import ConfigError, RouteproofError, TargetUnreachable
+from routeproof_spec.redaction import fingerprint
 
 Run: TypeAlias = Callable[..., tuple[int, str, str]]
 
@@ -161,3 +164,34 @@ def test_what_a_script_starts_in_the_background_ends_when_told_to(tmp_path: Path
             assert process.wait(timeout=10) == 130
         finally:
             process.kill()
+
+
+def test_a_right_configuration_is_said_to_be_right(run: Run) -> None:
+    code, out, _ = run("config", "check", DEFAULT_FILE)
+    assert (code, out) == (0, f"{DEFAULT_FILE} is right: 3 providers, 6 models, 5 keys\n")
+
+
+def test_a_wrong_configuration_is_refused_before_it_is_used(run: Run, tmp_path: Path) -> None:
+    file = gateway_file(tmp_path, "half_life = 10.0", 'half_life = "soon"')
+    code, _, err = run("config", "check", file)
+    assert (code, err) == (2, f"Error: {file}: routing.half_life: found 'soon'; wanted float\n")
+
+
+def test_what_holds_is_shown_with_its_defaults_and_without_its_secrets(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHA_KEY", "sk-from-the-environment")
+    file = gateway_file(tmp_path, 'api_key = "sk-alpha-local"', 'api_key_env = "ALPHA_KEY"')
+    code, out, _ = run("config", "show", file)
+    assert code == 0
+    shown = msgspec.json.decode(out)
+    assert shown["server"]["drain"] == 25.0
+    assert [each["api_key"] for each in shown["providers"]] == [
+        fingerprint(key) for key in ("sk-from-the-environment", "sk-beta-local", "sk-gamma-local")
+    ]
+    assert "sk-" not in out
+
+
+def test_the_schema_that_is_printed_is_the_one_that_ships(run: Run) -> None:
+    code, out, _ = run("config", "schema")
+    assert (code, out) == (0, schema_text())
