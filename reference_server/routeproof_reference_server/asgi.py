@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-import math
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from random import Random
 from types import TracebackType
 from typing import Final, cast, final
 
 import trio
-from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, ASGISendEvent
+from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable
 from quart import request
 from quart.typing import ResponseTypes
-from quart.wrappers import Request
+from quart.utils import encode_headers
+from quart.wrappers import Request, Response
+from quart.wrappers.response import DataBody
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
@@ -26,6 +27,7 @@ _LOG: Final = logging.getLogger("routeproof.gateway")
 _VISIT: Final = "routeproof.visit"
 
 BODY_SECONDS_MAX: Final = 60.0  #: seconds that a client may take to send a request
+AT_ONCE_BYTES_MAX: Final = 16_384  # of a body that is sent with its end: as much a socket takes whoever reads (tcp(7))
 END_SECONDS_MAX: Final = 5.0  #: seconds that an answer's end may take, and that of its connection with it
 
 
@@ -81,27 +83,46 @@ class _Connection(TrioASGIHTTPConnection):
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         record = cast("Gateway", self.app).new_record()
         cast("dict[str, Visit]", self.scope)[_VISIT] = Visit(record=record)
+        request = self._create_request_from_scope(send)
         try:
-            await super().__call__(receive, send)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.handle_messages, nursery, request, receive)
+                await self.handle_request(nursery, request, send)  # here: one task less than Quart-Trio starts
         finally:
             record.closed(trio.current_time())
 
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
-        with trio.move_on_after(BODY_SECONDS_MAX):
-            await _visit(self.scope).body_came.wait()
-        await super()._send_response(partial(_send_to_the_end, send), response)
-        _visit(self.scope).record.is_complete = True
+        visit = _visit(self.scope)
+        if not visit.body_came.is_set():
+            with trio.move_on_after(BODY_SECONDS_MAX):
+                await visit.body_came.wait()
+        headers = encode_headers(response.headers)
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await _send_body(send, response)
+        visit.record.is_complete = True
 
 
-async def _send_to_the_end(send: ASGISendCallable, message: ASGISendEvent) -> None:
-    """Send *message*; where it is the answer's last, no cancellation cuts it short.
+async def _send_body(send: ASGISendCallable, response: ResponseTypes) -> None:
+    """Send the body as it comes; what is short and whole is one message, for each costs a turn of the server."""
+    assert isinstance(response, Response), "no handler answers with Werkzeug's"
+    body = response.response
+    if isinstance(body, DataBody) and len(body.data) <= AT_ONCE_BYTES_MAX:
+        await _send_last(send, body.data)
+        return
+    async with cast("AbstractAsyncContextManager[AsyncIterable[bytes]]", body) as pieces:
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await _send_last(send, b"")
+
+
+async def _send_last(send: ASGISendCallable, body: bytes) -> None:
+    """Send the answer's last message: no cancellation cuts it short.
 
     Hypercorn announces the end of a request before it closes the connection, and does both within this very call;
     Quart-Trio cancels the task at the announcement: unshielded, a connection that is not kept alive is never closed.
     """
-    is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
-    with trio.move_on_after(END_SECONDS_MAX if is_last else math.inf, shield=is_last):
-        await send(message)
+    with trio.move_on_after(END_SECONDS_MAX, shield=True):
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 @final

@@ -4,7 +4,9 @@ Rule 1. What is written leaves with the next read: a request's head and body are
         where the client would make two of each, and wake the provider twice.
 Rule 2. An idle connection ends after `IDLE` seconds on Trio's clock, as all time here; the pool's own expiry reads
         another.
-Rule 3. Whoever asked closes what it was given: a body that is given up in the middle gives its connection up.
+Rule 3. What has come of a body is one piece, in however many chunks of HTTP it was framed: each piece costs a turn of
+        everything between here and the client.
+Rule 4. Whoever asked closes what it was given: a body that is given up in the middle gives its connection up.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import suppress
 from functools import cache
-from typing import Any, Final, cast, final
+from typing import Any, Final, TypeAlias, cast, final
 
+import h11
 import httpcore2
 import trio
 
 from routeproof_reference_server.unpacking import unpacked
+
+_Event: TypeAlias = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
 
 IDLE: Final = 5.0  #: seconds that an unused connection is kept, as httpx keeps it
 
@@ -28,7 +33,7 @@ class Dialling:
     """One pool of connections to all providers, on HTTP/1.1; follows no redirect and keeps no cookie."""
 
     def __init__(self, *, connections_max: int, network: httpcore2.AsyncNetworkBackend | None = None) -> None:
-        self._pool = httpcore2.AsyncConnectionPool(
+        self._pool = _Pool(
             ssl_context=_trusted(),
             max_connections=connections_max,
             max_keepalive_connections=connections_max,
@@ -81,6 +86,47 @@ def _sockets() -> httpcore2.AsyncNetworkBackend:
 @cache
 def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()  # reads the system's certificates, which takes a while
+
+
+@final
+class _Pool(httpcore2.AsyncConnectionPool):
+    def create_connection(self, origin: httpcore2.Origin) -> httpcore2.AsyncConnectionInterface:
+        return _Connection(origin, ssl_context=self._ssl_context, network_backend=self._network_backend)
+
+
+@final
+class _Connection(httpcore2.AsyncHTTPConnection):
+    """Differs from its parent in what it makes of a stream alone, and in that it serves one request at a time."""
+
+    async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response:
+        if self._connection is None:
+            try:
+                self._connection = _OnePiece(self._origin, await self._connect(request))
+            except BaseException:
+                self._connect_failed = True
+                raise
+        return await self._connection.handle_async_request(request)
+
+
+@final
+class _OnePiece(httpcore2.AsyncHTTP11Connection):
+    async def _receive_response_body(self, request: httpcore2.Request) -> AsyncGenerator[bytes, None]:
+        del request  # its timeouts: the caller's own deadlines bound all
+        event: _Event = await self._receive_event()
+        while isinstance(event, h11.Data):
+            come: list[bytes] = []
+            while isinstance(event, h11.Data):
+                come.append(event.data)
+                event = self._next_event()
+            yield b"".join(come)
+            if event is h11.NEED_DATA:
+                event = await self._receive_event()
+
+    def _next_event(self) -> _Event:
+        try:
+            return self._h11_state.next_event()
+        except h11.RemoteProtocolError:
+            return h11.NEED_DATA  # what came before is told first; asked again, h11 says the same
 
 
 @final

@@ -37,6 +37,7 @@ CLOSE: Final = 1.0  #: seconds that closing a connection may take
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream"
+_DONE: Final = b"data: [DONE]\n\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,21 +276,33 @@ async def _text(pieces: AsyncIterator[bytes], patience: Patience) -> str:
 
 
 async def _events(pieces: AsyncIterator[bytes], patience: Patience, reader: ChunkReader) -> AsyncGenerator[bytes, None]:
-    """Yield each event as the client gets it, `[DONE]` last; comments and half events do not count as progress."""
+    """Yield the events as the client gets them, all at once that came at once, `[DONE]` last.
+
+    Comments and half events do not count as progress.
+    """
     decoder = SSEDecoder()
-    while True:
+    is_done = False
+    while not is_done:
         with patience.spent():
             piece = await anext(pieces, None)
         if piece is None:
             raise Unpromised("its stream broke off before its end")
-        for event in decoder.feed(piece):
-            patience.renew()
-            ready = reader.read(event)
-            if ready is None:
-                yield b"data: [DONE]\n\n"
-                await _linger(pieces)
-                return
-            yield ready
+        ready: list[bytes] = []
+        try:
+            for event in decoder.feed(piece):
+                patience.renew()
+                read = reader.read(event)
+                ready.append(_DONE if read is None else read)
+                is_done = read is None
+                if is_done:
+                    break
+        except (Unpromised, RemoteProtocolError):
+            if ready:
+                yield b"".join(ready)  # what was good before it
+            raise
+        if ready:
+            yield b"".join(ready)
+    await _linger(pieces)
 
 
 async def _linger(pieces: AsyncIterator[bytes]) -> None:
