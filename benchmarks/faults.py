@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, get_args
 
-from benchmarks.sdks import KEY, TIMEOUT, Asking, Question, ask_anthropic, ask_openai, difference
+from benchmarks.sdks import KEY, TIMEOUT, Asking, Question, ask_anthropic, ask_gemini, ask_openai, difference
 from routeproof_simulator import Door, FleetConfig, FleetThread, ProviderConfig
 from routeproof_simulator import behaviours as b
 from routeproof_simulator.algebra import Behaviour
@@ -142,7 +142,9 @@ EXAMPLES: Final = (
 
 
 #: By dialect: how its SDK asks.
-SDKS: Final[Mapping[str, Asking]] = {"openai": ask_openai, "anthropic": ask_anthropic}
+SDKS: Final[Mapping[str, Asking]] = {"openai": ask_openai, "anthropic": ask_anthropic, "gemini": ask_gemini}
+#: By dialect, where it has another name: the package of its SDK.
+PACKAGES: Final[Mapping[str, str]] = {"gemini": "google-genai"}
 
 
 def measure(examples: Iterable[Example], dialect: str) -> list[tuple[str, str]]:
@@ -183,7 +185,9 @@ def _told(fleet: FleetThread, name: str, ask: Asking, behaviour: Behaviour, ques
     try:
         outcome = difference(ask(url, question), good)
     except Exception as error:  # noqa: BLE001 - whatever the SDK raises is what is measured
-        outcome = f"`{type(error).__module__.partition('.')[0]}.{type(error).__name__}`"
+        module = type(error).__module__
+        package = "google.genai" if module.startswith("google.genai") else module.partition(".")[0]
+        outcome = f"`{package}.{type(error).__name__}`"
         if type(error).__name__ in ("APITimeoutError", "ReadTimeout"):
             outcome = f"{WAITS}: {outcome}"
     finally:
@@ -196,7 +200,8 @@ def _told(fleet: FleetThread, name: str, ask: Asking, behaviour: Behaviour, ques
 
 def page(outcomes: Mapping[str, list[tuple[str, str]]]) -> str:
     """Return what stands below the marker of the page: the groups, each with its faults and what was measured."""
-    measured = " and ".join(f"{name} {version(name)}" for name in outcomes)
+    packages = [PACKAGES.get(dialect, dialect) for dialect in outcomes]
+    measured = ", ".join(f"{package} {version(package)}" for package in packages)
     lines = [f"Measured with {measured}, no retries, a timeout of {TIMEOUT:g} s."]
     described = describe()
     for group in GROUPS:

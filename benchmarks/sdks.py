@@ -1,15 +1,21 @@
 """How programs ask a provider with the official SDKs, and what they get to know of its answer."""
 
+# The types of Google's SDK name those of an image library that is not installed.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol, cast
 
 import anthropic
 import openai
 from anthropic.types import Message, RawMessageStreamEvent
+from google import genai
+from google.genai import types
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 KEY: Final = "sk-measured"
@@ -167,6 +173,50 @@ def _stream_of_anthropic(events: Iterable[RawMessageStreamEvent]) -> Heard:
         model=model,
         finish=finish,
         usage=None if asked is None and answered is None else (asked, answered),
+        choices=tuple(sorted(indexes)),
+        arguments=arguments,
+    )
+
+
+def ask_gemini(url: str, question: Question) -> Heard:
+    """Ask with Google's SDK, for generated content."""
+    tool = types.Tool(function_declarations=[types.FunctionDeclaration(name="find", parameters_json_schema=SCHEMA)])
+    wish = types.GenerateContentConfig(
+        candidate_count=question.n if question.n > 1 else None, tools=[tool] if question.tool else None
+    )
+    args: dict[str, Any] = {"trust_env": False, "verify": NO_TLS}
+    told = types.HttpOptions(base_url=url, timeout=int(TIMEOUT * 1000), client_args=args, async_client_args=args)
+    with genai.Client(api_key=KEY, http_options=told) as client:
+        ask = partial(client.models.generate_content, model="gemini-any", contents="Say hi.", config=wish)
+        for _ in range(question.asks - 1):
+            ask()
+        if not question.stream:
+            return _of_gemini([ask()])
+        return _of_gemini(
+            client.models.generate_content_stream(model="gemini-any", contents="Say hi.", config=wish),
+        )
+
+
+def _of_gemini(answers: Iterable[types.GenerateContentResponse]) -> Heard:
+    text = arguments = ""
+    model = finish = usage = None
+    indexes: set[int] = set()
+    for answer in answers:
+        counted = answer.usage_metadata
+        model = answer.model_version or model
+        usage = (counted.prompt_token_count, counted.candidates_token_count) if counted else usage
+        for candidate in answer.candidates or []:
+            indexes.add(candidate.index or 0)
+            if (candidate.index or 0) == min(indexes):
+                parts = (candidate.content.parts if candidate.content else None) or []
+                text += "".join(part.text or "" for part in parts)
+                arguments += "".join(str(part.function_call.args) for part in parts if part.function_call)
+                finish = candidate.finish_reason or finish
+    return Heard(
+        text=text,
+        model=model,
+        finish=finish.value if finish else None,
+        usage=usage,
         choices=tuple(sorted(indexes)),
         arguments=arguments,
     )
