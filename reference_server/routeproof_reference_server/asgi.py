@@ -20,7 +20,7 @@ from quart.wrappers.response import DataBody
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
-from routeproof_reference_server.records import Observer, RequestRecord
+from routeproof_reference_server.records import Head, Observer, RequestRecord
 from routeproof_reference_server.routing import Router
 
 _LOG: Final = logging.getLogger("routeproof.gateway")
@@ -81,7 +81,7 @@ class _Connection(TrioASGIHTTPConnection):
             await super().handle_request(nursery, request, send)
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        record = cast("Gateway", self.app).new_record()
+        record = cast("Gateway", self.app).new_record(self.scope["headers"])
         cast("dict[str, Visit]", self.scope)[_VISIT] = Visit(record=record)
         request = self._create_request_from_scope(send)
         try:
@@ -138,10 +138,10 @@ class Gateway(QuartTrio):
         self.router = router  # what it has learned outlives a configuration
         self.url_map.merge_slashes = False  # a path is taken as it comes, never redirected
 
-    def new_record(self) -> RequestRecord:
+    def new_record(self, head: Head) -> RequestRecord:
         """Return the record of a request that begins, under an id that no other request has: 96 random bits."""
         id_ = f"req-{self._rng.getrandbits(96):024x}"
-        record = RequestRecord(id=id_, began=trio.current_time(), observer=self._observer)
+        record = RequestRecord(id=id_, began=trio.current_time(), observer=self._observer, head=head)
         self._observer.request_began(record)
         return record
 

@@ -92,6 +92,17 @@ class OperationsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     port: _Port | None = None  # of /metrics; left out: there is none; 0: any free one
 
 
+class TracingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Spans for OpenTelemetry, with the extra `routeproof[otel]`; read at the start alone."""
+
+    enabled: bool = False  # whether spans are made at all
+    endpoint: str = "http://127.0.0.1:4318/v1/traces"  # of a collector, OTLP over HTTP; its own default
+    service: str = "routeproof-gateway"  # the name of the service
+    sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0  # the share of traces that are kept
+    continue_client: bool = False  # whether a client's `traceparent` is believed; then clients decide what is kept
+    tell_providers: bool = False  # whether providers get a `traceparent`
+
+
 class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model API and the gateway's own key there."""
 
@@ -153,6 +164,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     timeouts: TimeoutsConfig = TimeoutsConfig()  # how long an attempt may take
     log: LogConfig = LogConfig()  # what is written, and how
     operations: OperationsConfig = OperationsConfig()  # the operator's own port
+    tracing: TracingConfig = TracingConfig()  # spans for OpenTelemetry
 
     def __post_init__(self) -> None:
         """Refuse names that contradict one another; raises `ValueError`."""

@@ -14,10 +14,10 @@ request, so it neither waits nor raises; what takes time (a file, a database) it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, final
+from typing import Protocol, TypeAlias, final
 
 import msgspec
 
@@ -27,6 +27,8 @@ from routeproof_reference_server.routing.catalogue import Deployment
 from routeproof_reference_server.routing.outcome import Answered, Cause, Failed, Outcome, Rejected
 from routeproof_reference_server.routing.strategy import Strategy
 from routeproof_reference_server.validation import Body
+
+Head: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 
 class AttemptEnd(StrEnum):
@@ -53,6 +55,7 @@ class AttemptRecord:
     cause: Cause | None = None
     message: str = ""  # why it ended badly: cleaned, but in the provider's words
     usage: msgspec.Raw | None = None  # as the client was told
+    headers: Head = ()  # that an observer wants the provider to get beside its own; set when the attempt begins
 
     @property
     def seconds(self) -> float:
@@ -68,6 +71,7 @@ class RequestRecord:
     id: str
     began: float
     observer: Observer
+    head: Head = ()  # the headers as they came, the key among them: for tracing's two, and nothing else
     operation: str | None = None  # its id in the contract
     caller: Caller | None = None  # None: no valid key was shown
     body: Body | None = None  # None: not read, or refused

@@ -105,6 +105,7 @@ class Relay:
             path=asked.operation.path,
             capability=asked.capability,
             body=asked.body.addressed_to(deployment.upstream_model),
+            headers=asked.record.attempts[-1].headers,
             label=Label(model=deployment.model, id=prefix and f"{prefix}{self._rng.getrandbits(96):024x}"),
         )
         if asked.body.stream:

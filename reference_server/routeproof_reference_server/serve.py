@@ -67,7 +67,7 @@ async def serve(
             task_status.started(_base_url(bound))
             until = trio.sleep_forever if shutdown_trigger is None else partial(house.end_after, shutdown_trigger)
             await Door(house.front, settings, bound).run(until)
-            house.close()
+            await house.close()
         nursery.cancel_scope.cancel()
 
 

@@ -20,6 +20,7 @@ from routeproof_reference_server.config import ProviderConfig, TimeoutsConfig
 from routeproof_reference_server.dial import Dialling, Reply
 from routeproof_reference_server.patience import Patience
 from routeproof_reference_server.payload import ChunkReader, Label, Unpromised, error_text, labelled_answer
+from routeproof_reference_server.records import Head
 from routeproof_reference_server.retry_after import retry_after
 from routeproof_reference_server.routing.catalogue import Capability
 from routeproof_reference_server.routing.outcome import Blame, Cause, Failed, Rejected, blame
@@ -49,6 +50,7 @@ class Call:
     capability: Capability
     body: bytes
     label: Label
+    headers: Head = ()  # beside those that every attempt has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,7 @@ class Upstream:
                 *self._heads[call.provider],
                 (b"accept", media_type.encode()),
                 (b"content-length", b"%d" % len(call.body)),
+                *call.headers,
             ],
             content=call.body,
             extensions={"timeout": {"connect": connect, "pool": connect}},

@@ -12,6 +12,7 @@ import msgspec
 
 from routeproof_reference_server import DEFAULT_FILE, load_config
 from routeproof_reference_server.describe import SCHEMA_FILE
+from routeproof_reference_server.operations.tracing import require
 from routeproof_spec.redaction import fingerprint
 
 _SECRETS: Final = frozenset({"api_key", "password", "secret", "token"})
@@ -34,6 +35,7 @@ def check(file: Path | None) -> None:
     Exit code 0: it is. 2: it is not, and one sentence says where, what was found, and what is wanted.
     """
     config = load_config(file or DEFAULT_FILE, environ=os.environ)
+    require(config.tracing)
     told = f"{len(config.providers)} providers, {len(config.models)} models, {len(config.keys)} keys"
     click.echo(f"{file or 'the default configuration'} is right: {told}")
 

@@ -260,8 +260,8 @@ def repeats_the_request_id() -> None:
     """Every response bears the same request id."""
     true_new = asgi.Gateway.new_record
 
-    def new_record(self: asgi.Gateway) -> records.RequestRecord:
-        record = true_new(self)
+    def new_record(self: asgi.Gateway, head: records.Head) -> records.RequestRecord:
+        record = true_new(self, head)
         record.id = "req-000000000000000000000001"
         return record
 

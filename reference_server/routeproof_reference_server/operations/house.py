@@ -19,7 +19,8 @@ from routeproof_reference_server.operations.metrics import Metrics
 from routeproof_reference_server.operations.probes import Probes
 from routeproof_reference_server.operations.reload import fixed
 from routeproof_reference_server.operations.tally import Tally
-from routeproof_reference_server.records import Observers
+from routeproof_reference_server.operations.tracing import END_SECONDS_MAX, Tracing
+from routeproof_reference_server.records import Observer, Observers
 from routeproof_spec.errors import RouteproofError
 
 
@@ -33,7 +34,11 @@ class House:
         self._nursery = nursery
         self._drain = Drain()
         self._tally = Tally()
-        self._observer = Observers([self._tally, log])
+        self._tracing = Tracing(config.tracing, time.time) if config.tracing.enabled else None
+        observers: list[Observer] = [self._tally, log]
+        if self._tracing is not None:
+            observers.append(self._tracing)
+        self._observer = Observers(observers)
         checks = {"configuration": lambda: None, "shutdown": self._leaving}
         self.front = Front(Tenure(self._gateway(config)), self._drain, Probes(checks))
         self._beside = Probes(checks, Metrics(self._tally))
@@ -86,9 +91,12 @@ class House:
                 LogLevel.WARNING, "drain", f"{self._drain.cut} requests were cut, for they did not end in time"
             )
 
-    def close(self) -> None:
-        """End the last gateway."""
+    async def close(self) -> None:
+        """End the last gateway, and send what is left of its traces."""
         self.front.tenure.retire()
+        if self._tracing is not None:
+            with trio.move_on_after(END_SECONDS_MAX):
+                await trio.to_thread.run_sync(self._tracing.close, abandon_on_cancel=True)
         self._log.say(LogLevel.INFO, "drain", "the gateway has ended")
 
     def _built(self, load: Callable[[], GatewayConfig]) -> tuple[GatewayConfig, Gateway]:

@@ -14,6 +14,12 @@ AT_START: Final[Sequence[str]] = (
     "server.backlog",
     "operations.host",
     "operations.port",
+    "tracing.enabled",
+    "tracing.endpoint",
+    "tracing.service",
+    "tracing.sample",
+    "tracing.continue_client",
+    "tracing.tell_providers",
 )
 
 
