@@ -230,14 +230,14 @@ def patch(owner: object, name: str, value: object) -> None:
 
 
 def edged(*, asks: Change = unchanged_request, tells: Answer = unchanged_answer) -> None:
-    """Put an edge around every gateway that is made from now on."""
+    """Put an edge around every gateway that is served from now on."""
     serve = importlib.import_module("routeproof_reference_server.serve")  # the package has a function of that name
-    true_create = serve.create_app
+    true_door = serve.Door
 
-    def create_app(*args: Any, **more: Any) -> Any:
-        return Edge(app=true_create(*args, **more), asks=asks, tells=tells)
+    def door(app: App, *rest: Any) -> Any:
+        return true_door(Edge(app=app, asks=asks, tells=tells), *rest)
 
-    patch(serve, "create_app", create_app)
+    patch(serve, "Door", door)
 
 
 def asking(change: Change, *, where: Callable[[Asked], object]) -> None:
