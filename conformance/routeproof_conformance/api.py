@@ -19,6 +19,7 @@ from routeproof_conformance.gateway import Gateway
 from routeproof_conformance.judge.headers import latency_breach
 from routeproof_conformance.judge.outcome import Fact, NotApplicable, NotDeclared, NotTestable
 from routeproof_conformance.observed import ErrorBody, Observed
+from routeproof_conformance.operating import Operator
 from routeproof_conformance.pools import Pool, Pools
 from routeproof_conformance.providers import Providers
 from routeproof_conformance.target import Target
@@ -51,6 +52,7 @@ __all__ = [
     "NotDeclared",
     "NotTestable",
     "Observed",
+    "Operator",
     "Pool",
     "Pools",
     "Providers",

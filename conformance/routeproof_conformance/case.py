@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from random import Random
 from secrets import token_hex
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 import httpx2
 import trio
 
 from routeproof_conformance.calibration import Calibration
 from routeproof_conformance.evidence import Evidence
+from routeproof_conformance.launch import Launched
 from routeproof_conformance.pools import Pools
 from routeproof_conformance.target import Target
 from routeproof_simulator import FleetClient
@@ -24,6 +25,8 @@ from routeproof_simulator import FleetClient
 #: Bodies are recorded as they pass, so nothing but plain text is accepted unless a check says otherwise.
 PLAIN: Final = {"accept-encoding": "identity"}
 
+
+Launcher: TypeAlias = Callable[[str], AbstractContextManager[Launched]]  # given the name of the file for its output
 
 HEALING: Final = 5.0  #: seconds that the last healing of a check may take
 
@@ -45,6 +48,7 @@ class Bench:
     pools: Pools
     control_url: str | None = None  # of the fleet; None: the providers are not ours
     secrets: dict[str, str] = field(default_factory=dict[str, str], repr=False)  # provider -> the gateway's key there
+    launch: Launcher | None = None  # starts one more gateway of the target; None: the judge started none
 
 
 @final

@@ -10,6 +10,7 @@ from routeproof_conformance.case import Case
 from routeproof_conformance.evidence import Evidence
 from routeproof_conformance.expect import Expect
 from routeproof_conformance.gateway import Gateway
+from routeproof_conformance.operating import Operator
 from routeproof_conformance.pools import Pools
 from routeproof_conformance.providers import Providers
 from routeproof_conformance.session import CASE
@@ -60,6 +61,12 @@ def pools(case: Case) -> Pools:
 def trials(case: Case, gateway: Gateway) -> Trials:
     """Statistical checks of the gateway's choices."""
     return Trials(case, gateway)
+
+
+@pytest.fixture
+def operator(case: Case) -> Operator:
+    """Who runs the gateway: probes, and a spare gateway that may be told to end."""
+    return Operator(case)
 
 
 @pytest.fixture

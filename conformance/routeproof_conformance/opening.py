@@ -14,7 +14,7 @@ from typing import Final
 import trio
 
 from routeproof_conformance.calibration import calibrate
-from routeproof_conformance.case import Bench
+from routeproof_conformance.case import Bench, Launcher
 from routeproof_conformance.discovery import discovered
 from routeproof_conformance.launch import launched
 from routeproof_conformance.pools import Pools
@@ -36,8 +36,9 @@ def opened(target: Target, *, seed: int, folder: Path | None = None) -> Generato
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="routeproof-")))
         folder.mkdir(parents=True, exist_ok=True)
         control_url, providers, secrets = _providers(target, seed, stack)
-        if target.tables.launch is not None:
-            target = replace(target, base_url=_launch(target, providers, folder, stack))
+        launch = None if target.tables.launch is None else _launcher(target, providers, folder)
+        if launch is not None:
+            target = replace(target, base_url=stack.enter_context(launch(LOG)).base_url)
         if target.is_url_only:
             target = trio.run(discovered, target)
         yield Bench(
@@ -47,6 +48,7 @@ def opened(target: Target, *, seed: int, folder: Path | None = None) -> Generato
             pools=Pools(target.models.pools),
             control_url=control_url,
             secrets=secrets,
+            launch=launch,
         )
 
 
@@ -71,21 +73,19 @@ def _providers(
     return fleet.control_url, shown, secrets
 
 
-def _launch(target: Target, providers: Mapping[str, Mapping[str, str]], folder: Path, stack: ExitStack) -> str:
+def _launcher(target: Target, providers: Mapping[str, Mapping[str, str]], folder: Path) -> Launcher:
+    """Return what starts a gateway of *target*, again and again, each on a port of its own."""
     launch, path = target.tables.launch, target.path
     assert launch is not None
     assert path is not None
     roles = {"main": target.tables.target.key_env} | target.tables.keys
     variables = {"providers": providers, "keys": dict(target.keys), "pools": target.models.pools}
-    running = stack.enter_context(
-        launched(
-            launch,
-            file=path,
-            base_url=target.base_url,
-            log=folder / LOG,
-            variables=variables | {"chains": target.models.chains, "models": target.models},
-            environ={**os.environ, **{name: target.keys[role] for role, name in roles.items()}},
-            secret=target.key("main"),
-        )
+    return lambda log: launched(
+        launch,
+        file=path,
+        base_url=target.base_url,
+        log=folder / log,
+        variables=variables | {"chains": target.models.chains, "models": target.models},
+        environ={**os.environ, **{name: target.keys[role] for role, name in roles.items()}},
+        secret=target.key("main"),
     )
-    return running.base_url

@@ -63,6 +63,10 @@ class Providers:
         """Return what the providers saw of *marker*, or of everything."""
         return await self._fleet.attempts(marker)
 
+    async def running(self) -> int:
+        """Return how many attempts the providers are at work on."""
+        return sum(each.running for each in (await self._fleet.fleet()).providers)
+
     @property
     def _fleet(self) -> FleetClient:
         if self._case.fleet is None:

@@ -139,6 +139,14 @@ class TimingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     check_deadline: Seconds = 120.0
 
 
+class OperationsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the gateway offers to who runs it; what is left out is not judged."""
+
+    healthz: str = ""  # the path that says that it lives, from the root of the gateway's origin
+    readyz: str = ""  # the path that says that it takes requests
+    drain: Seconds | None = None  #: seconds in which it ends after SIGTERM, once nothing is under way any more
+
+
 class StatsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Chances of a wrong verdict of a sequential test: alpha of a false alarm, beta of a miss."""
 
@@ -169,6 +177,7 @@ class TargetFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     capabilities: dict[str, bool] = {}
     routing: RoutingTable = RoutingTable()
     timing: TimingTable = TimingTable()
+    operations: OperationsTable = OperationsTable()
     stats: StatsTable = StatsTable()
     expected: tuple[Expectation, ...] = ()
 

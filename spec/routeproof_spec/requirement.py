@@ -32,6 +32,7 @@ PROFILES: Final[Mapping[str, str]] = MappingProxyType(
         "security": "Only a good key is served, within its restrictions, and no error tells a secret.",
         "timeouts": "Silence, stalls and drips come to an end; what is merely slow is served.",
         "limits": "A key consumes no more than it may, and is told how much that is.",
+        "operations": "Who runs the gateway can ask whether it lives and is ready, and can end it without a loss.",
         "universal": "What holds for every gateway, whatever it declares.",
     }
 )

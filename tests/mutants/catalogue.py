@@ -10,9 +10,10 @@ from tests.mutants.breaks import BREAKS, Break
 from tests.mutants.edge_answers import ANSWERS
 from tests.mutants.edge_doors import DOORS
 from tests.mutants.edge_legal import LEGAL
+from tests.mutants.operating import OPERATING
 from tests.mutants.streams import STREAMS
 
-_ALL = (*BREAKS.values(), *DOORS, *ANSWERS, *ATTEMPTS, *STREAMS)
+_ALL = (*BREAKS.values(), *DOORS, *ANSWERS, *ATTEMPTS, *STREAMS, *OPERATING)
 
 MUTANTS: Final[Mapping[str, Break]] = {each.name: each for each in _ALL}
 
