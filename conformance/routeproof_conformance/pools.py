@@ -29,11 +29,20 @@ class Pools:
         self._fresh = [(table, name) for table in tables for name in table.names]
         self._shared: dict[tuple[str, int, str, bool], Pool] = {}
 
-    def take(self, *, strategy: str = "any", size: int = 2, operation: str = "chat", priced: bool = False) -> Pool:
+    def take(
+        self,
+        *,
+        strategy: str = "any",
+        size: int = 2,
+        operation: str = "chat",
+        priced: bool = False,
+        breaker: bool = False,
+    ) -> Pool:
         """Return a fresh pool of at least *size* providers; raise `NotDeclared` where none is left.
 
         A pool that is bound to another strategy does not fit, unless any will do; one of the exact size comes before a
-        larger one. With *priced* its order of cost must be declared.
+        larger one. With *priced* its order of cost must be declared. With *breaker* a circuit breaker watches over it,
+        and else none does.
         """
         fits = [
             (len(table.providers), index)
@@ -42,9 +51,11 @@ class Pools:
             and len(table.providers) >= size
             and operation in table.operations
             and (not priced or table.cheapest_first)
+            and table.breaker is breaker
         ]
         if not fits:
-            wanted = f"fresh pool of {size} providers for {strategy} and {operation}"
+            watched = ", with breaker = true," * breaker
+            wanted = f"fresh pool of {size} providers for {strategy} and {operation}{watched}"
             raise NotDeclared(f"the target file has no {wanted} left: add names to [[models.pools]]")
         table, name = self._fresh.pop(min(fits)[1])
         return Pool(model=name, providers=table.providers, cheapest_first=table.cheapest_first, strategy=table.strategy)

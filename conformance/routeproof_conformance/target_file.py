@@ -83,6 +83,7 @@ class PoolTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     strategy: str = "any"  # or the one strategy that these names are configured with
     cheapest_first: tuple[str, ...] = ()
     operations: tuple[str, ...] = ("chat", "completions", "embeddings")
+    breaker: bool = False  # whether a circuit breaker watches over these names
 
 
 class ChainTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,6 +123,11 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     )
     cooldown: Seconds | None = None  #: seconds until a failed provider is tried again
     retries: Count = 0  # further attempts at the same provider
+    trip: Positive | None = None  # failures in a row that open a provider's circuit breaker; None: there is none
+    trip_cooldown: Seconds | None = None  #: seconds that an open breaker admits nothing, at least
+    trip_cooldown_max: Seconds | None = None  #: seconds after which a breaker that has tripped once admits its probes
+    probes: Positive = 1  # requests that it then admits at a time, and that must succeed
+    retry_after_max: Seconds | None = None  #: seconds that a provider's Retry-After is obeyed at most; None: not at all
     falls_back_on: tuple[str, ...] = ("server_error", "refused", "reset", "timeout", "rate_limit", "broken_answer")
     relays_retry_after: bool = True
 

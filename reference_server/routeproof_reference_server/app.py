@@ -32,7 +32,6 @@ from routeproof_reference_server.routing import (
     Catalogue,
     Deployment,
     Listed,
-    Memory,
     Model,
     Router,
     Strategy,
@@ -77,17 +76,15 @@ def create_app(
     """
     chance = rng or Random()
     dial = Dialling(connections_max=config.server.connections_max, network=network)
-    routing = config.routing
-    memory = Memory(half_life=routing.half_life, forget_after=routing.forget_after, cooldown=routing.cooldown)
     catalogue = Catalogue(tuple(map(_model, config.models)))
-    router = Router(catalogue, memory, default_strategy=routing.default_strategy)
+    router = Router(catalogue, config.routing, config.breaker, chance)
     upstream = Upstream(dial, config.providers, config.timeouts, wall=wall)
     handlers = _Handlers(
         keys=KeyRing(config.keys),
         catalogue=catalogue,
         relay=Relay(router, upstream, ledger or NoLedger(), chance),
         limits=limits or NoLimits(),
-        default_strategy=routing.default_strategy,
+        default_strategy=config.routing.default_strategy,
         wall=wall,
         drain=drain or Drain(),
     )
@@ -225,6 +222,7 @@ def _model(config: ModelConfig) -> Model:
                 provider=each.provider,
                 upstream_model=each.model or config.name,
                 price=each.prompt_price + each.completion_price,
+                breaker=config.breaker,
             )
             for each in config.deployments
         ),

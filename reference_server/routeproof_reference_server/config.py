@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from routeproof_reference_server.routing.catalogue import AUTO
-from routeproof_reference_server.routing.strategy import Strategy
+from routeproof_reference_server.routing.policy import BreakerConfig, RoutingConfig
 from routeproof_spec.config import read_toml
 from routeproof_spec.errors import ConfigError
 
@@ -39,15 +39,6 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     body_bytes_max: _Count | None = None  # of a request; the contract's limit where it is left out
     drain: _Seconds = 25.0  # that open requests get to end when the gateway is told to; Kubernetes kills after 30
     drain_delay: _Wait = 0.0  # seconds before that in which requests are still taken, though /readyz says no
-
-
-class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a provider is chosen where the client does not say, and how long an observation counts."""
-
-    default_strategy: Strategy = Strategy.COST  # where a request names none
-    half_life: _Seconds = 10.0  #: seconds after which an observation weighs half
-    forget_after: _Seconds = 30.0  #: seconds after which an observation is none
-    cooldown: _Seconds = 5.0  #: seconds during which a provider that failed is tried last
 
 
 class TimeoutsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,6 +130,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     deployments: Annotated[tuple[DeploymentConfig, ...], msgspec.Meta(min_length=1)]  # all that offer it
     tier: _Name | None = None  # an alias for the first listed model of the tier that can serve
     created: int = 0  #: Unix seconds, as the list of models tells
+    breaker: bool = True  # whether circuit breakers watch over its deployments, and their Retry-After is obeyed
 
 
 class KeyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,6 +153,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     keys: tuple[KeyConfig, ...] = ()  # who may ask; nobody where it is left out
     server: ServerConfig = ServerConfig()  # where the gateway listens
     routing: RoutingConfig = RoutingConfig()  # how a provider is chosen
+    breaker: BreakerConfig = BreakerConfig()  # when a provider is left alone
     timeouts: TimeoutsConfig = TimeoutsConfig()  # how long an attempt may take
     log: LogConfig = LogConfig()  # what is written, and how
     operations: OperationsConfig = OperationsConfig()  # the operator's own port

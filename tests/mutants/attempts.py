@@ -27,13 +27,14 @@ from routeproof_reference_server.routing import (
     Try,
     Unknown,
 )
-from routeproof_reference_server.routing.observed import Memory, Observed, Rank, Standing, _Record
+from routeproof_reference_server.routing.observed import Observed
 from routeproof_reference_server.routing.outcome import Cause
+from routeproof_reference_server.routing.standing import Rank, Record, Standing
 from tests.mutants.breaks import Break
 from tests.mutants.edge import patch
 
 Result: TypeAlias = Any
-Planned: TypeAlias = Callable[[Route], Iterator[Try | Unknown]]
+Plan: TypeAlias = Iterator[Try | Unknown]
 
 
 def _trying(change: Callable[..., Any]) -> None:
@@ -57,9 +58,32 @@ def _final(where: Callable[[Failed, relay.Asked], object]) -> None:
     _trying(change)
 
 
-def _planning(change: Callable[[Planned, Route], Iterator[Try | Unknown]]) -> None:
-    true_planned = Route._planned
-    patch(Route, "_planned", lambda self: change(true_planned, self))
+def _planning(planned: Callable[[Route, float], Plan]) -> None:
+    """Let *planned* say what a route does, step by step; it is begun when the route is."""
+    plans: weakref.WeakKeyDictionary[Route, Plan] = weakref.WeakKeyDictionary()
+
+    def attempt(self: Route, now: float) -> Try | Unknown | None:
+        if self not in plans:
+            plans[self] = planned(self, now)
+        return next(plans[self], None)
+
+    patch(Route, "_unknown", lambda _: None)
+    patch(Route, "_attempt", attempt)
+
+
+def _plan(route: Route, now: float, names: Sequence[str]) -> Plan:
+    """What a route does where nobody is left alone: all that *names* stand for, whatever was tried."""
+    ask = route._ask
+    found = {name: route._router.catalogue.resolve(name, ask.capability, ask.restriction) for name in names}
+    unknown = [name for name in names if not found[name]]
+    if unknown:
+        yield Unknown(name=unknown[0])
+        return
+    for name in names:
+        for deployment in route._router.ordered(found[name], ask.strategy, now):
+            yield Try(deployment=deployment)
+            if not ask.fallback:
+                return
 
 
 def _exhausting(change: Callable[[Exhausted], Exhausted]) -> None:
@@ -76,9 +100,9 @@ def _waiting(**seconds: float) -> None:
     patch(patience.Patience, "__init__", init)
 
 
-def _ranking(change: Callable[[_Record, float, Memory, Rank], Rank]) -> None:
-    true_rank = _Record.rank
-    patch(_Record, "rank", lambda self, now, memory: change(self, now, memory, true_rank(self, now, memory)))
+def _ranking(change: Callable[[Record, Rank], Rank]) -> None:
+    true_rank = Record._rank
+    patch(Record, "_rank", lambda self, *given: change(self, true_rank(self, *given)))
 
 
 def _split(values: Sequence[str]) -> tuple[str, ...]:
@@ -123,7 +147,7 @@ def measures_latency_by_provider() -> None:
 
 def never_forgives() -> None:
     """A provider that failed once is never tried first again."""
-    _ranking(lambda self, _, __, rank: rank if self.failed_at is None else (Standing.COOLING, self.failed_at))
+    _ranking(lambda self, rank: rank if self.failed_at is None else (Standing.COOLING, self.failed_at))
 
 
 def blames_providers_for_clients() -> None:
@@ -134,14 +158,14 @@ def blames_providers_for_clients() -> None:
         deployment = self.tried[-1]
         true_told(self, outcome, now)
         if isinstance(outcome, Rejected):
-            self._router.observed.failed(deployment, now)
+            self._router.observed.failed(deployment, self._tried[deployment], None, now)
 
     patch(Route, "told", told)
 
 
 def shuns_the_unmeasured() -> None:
     """A provider that was never measured is tried last."""
-    _ranking(lambda _, __, ___, rank: (Standing.COOLING, 0.0) if rank[0] is Standing.UNMEASURED else rank)
+    _ranking(lambda _, rank: (Standing.COOLING, 0.0) if rank[0] is Standing.UNMEASURED else rank)
 
 
 # Fallback
@@ -248,41 +272,31 @@ def tries_again_what_is_repeated() -> None:
     """Every item of the fallback list is tried, however often it was."""
     patch(app, "asked_fallback", lambda values: tuple(item.strip() for item in _split(values)))
 
-    def planned(_: Planned, self: Route) -> Iterator[Try | Unknown]:
-        ask = self._ask
-        for name in (ask.model, *ask.fallback):
-            found = self._router.catalogue.resolve(name, ask.capability, ask.restriction)
-            if not found:
-                yield Unknown(name=name)
-            for deployment in self._router.ordered(found, ask.strategy, self._now):
-                yield Try(deployment=deployment)
-                if not ask.fallback:
-                    return
-
-    _planning(planned)
+    _planning(lambda self, now: _plan(self, now, (self._ask.model, *self._ask.fallback)))
 
 
 def skips_the_unknown() -> None:
     """An unknown model in the fallback list is passed over."""
+    true_unknown = Route._unknown
 
-    def planned(true_planned: Planned, self: Route) -> Iterator[Try | Unknown]:
+    def unknown(self: Route) -> Unknown | None:
         ask = self._ask
         known = tuple(each for each in ask.fallback if self._router.catalogue.resolve(each, ask.capability))
-        self._ask = replace(ask, fallback=known or ask.fallback[:0])
-        yield from true_planned(self)
+        self._ask = replace(ask, fallback=known)
+        return true_unknown(self)
 
-    _planning(planned)
+    patch(Route, "_unknown", unknown)
 
 
 def tries_one_provider_a_model() -> None:
     """With a fallback list, the second provider of a model comes after all the others."""
 
-    def planned(true_planned: Planned, self: Route) -> Iterator[Try | Unknown]:
-        steps = list(true_planned(self))
+    def planned(self: Route, now: float) -> Plan:
+        steps = list(_plan(self, now, tuple(dict.fromkeys((self._ask.model, *self._ask.fallback)))))
         if not all(isinstance(step, Try) for step in steps):
             yield from steps
             return
-        by_model = [list(group) for _, group in itertools.groupby(steps, key=_model)]
+        by_model = [list(group) for _, group in itertools.groupby(dict.fromkeys(steps), key=_model)]
         for turn in itertools.zip_longest(*by_model):
             yield from (step for step in turn if step is not None)
 

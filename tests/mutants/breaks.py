@@ -34,7 +34,7 @@ from routeproof_reference_server import (
     upstream,
     validation,
 )
-from routeproof_reference_server.routing import Ask, Deployment, Exhausted, Route, Router, Strategy, router
+from routeproof_reference_server.routing import Ask, Deployment, Exhausted, Route, Router, Strategy, choice
 from routeproof_reference_server.routing.observed import Observed
 from routeproof_reference_server.routing.outcome import Blame
 
@@ -68,7 +68,7 @@ def _blaming(change: Callable[[int, Blame], Blame]) -> None:
 
 
 def _ordering(strategy: Strategy, order: Callable[..., list[Deployment]]) -> None:
-    _patch(router, "ORDERS", {**router.ORDERS, strategy: order})
+    _patch(choice, "ORDERS", {**choice.ORDERS, strategy: order})
 
 
 def accepts_any_key() -> None:
@@ -163,10 +163,10 @@ def never_measures_anew() -> None:
     true_answered = Observed.answered
     known: set[Deployment] = set()
 
-    def answered(self: Observed, deployment: Deployment, latency: float, now: float) -> None:
+    def answered(self: Observed, deployment: Deployment, ticket: int, latency: float, now: float) -> None:
         if deployment not in known:
             known.add(deployment)
-            true_answered(self, deployment, latency, now)
+            true_answered(self, deployment, ticket, latency, now)
 
     _patch(Observed, "answered", answered)
 

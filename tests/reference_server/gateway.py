@@ -11,7 +11,8 @@ import httpx2
 import msgspec
 
 from routeproof_reference_server import create_app, load_config
-from routeproof_reference_server.config import GatewayConfig, RoutingConfig
+from routeproof_reference_server.config import GatewayConfig
+from routeproof_reference_server.routing import RoutingConfig
 from routeproof_simulator.world.asgi_transport import ASGIApp, serving_app
 from routeproof_spec.sse import Event, SSEDecoder
 from tests.reference_server.scripted import Reply, ScriptedProviders, whole

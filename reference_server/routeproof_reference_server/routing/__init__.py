@@ -10,8 +10,8 @@ from routeproof_reference_server.routing.catalogue import (
     Model,
     Restriction,
 )
-from routeproof_reference_server.routing.observed import Memory
 from routeproof_reference_server.routing.outcome import Answered, Blame, Cause, Failed, Left, Outcome, Rejected, blame
+from routeproof_reference_server.routing.policy import BreakerConfig, RoutingConfig
 from routeproof_reference_server.routing.router import Ask, Exhausted, Route, Router, Try, Unknown
 from routeproof_reference_server.routing.strategy import Strategy
 
@@ -21,6 +21,7 @@ __all__ = [
     "Answered",
     "Ask",
     "Blame",
+    "BreakerConfig",
     "Capability",
     "Catalogue",
     "Cause",
@@ -29,13 +30,13 @@ __all__ = [
     "Failed",
     "Left",
     "Listed",
-    "Memory",
     "Model",
     "Outcome",
     "Rejected",
     "Restriction",
     "Route",
     "Router",
+    "RoutingConfig",
     "Strategy",
     "Try",
     "Unknown",

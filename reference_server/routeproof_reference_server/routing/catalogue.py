@@ -32,6 +32,7 @@ class Deployment:
     provider: str
     upstream_model: str
     price: float = 0.0  # prompt and completion together, USD for a million tokens each
+    breaker: bool = True  # whether a circuit breaker watches over it, and its Retry-After is obeyed
 
     @property
     def pinned_name(self) -> str:

@@ -1,134 +1,125 @@
-"""What the gateway's own traffic has taught it about the providers.
+"""What the gateway's own traffic has taught it about the providers, told in the order in which it happens.
 
-Rule 1. The newest counts most: the weight of an observation halves with every `half_life`; after `forget_after` without
-        a new one it is none at all, so that no verdict outlives its grounds.
-Rule 2. What is unmeasured is tried before what is measured, so that it gets measured; one attempt at a time is enough
-        for that, however many requests wait.
-Rule 3. What failed is tried last until `cooldown` has passed since; from then on it counts as unmeasured.
-Rule 4. A failure says nothing of speed, and a client's mistake or departure says nothing at all.
-
-Latency is learned for each deployment, availability for each provider over all its models.
+Latency is learned for each deployment, availability for each provider over all its models; a breaker belongs to a
+deployment, for a provider may be out of one model alone. A failure says nothing of how long an answer takes, and a
+client's mistake or departure says nothing at all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import TypeAlias
+from random import Random
+from typing import TypeAlias, final
 
+from routeproof_reference_server.routing.average import Memory
+from routeproof_reference_server.routing.breaker import Breaker
 from routeproof_reference_server.routing.catalogue import Deployment
+from routeproof_reference_server.routing.policy import BreakerConfig, RoutingConfig
+from routeproof_reference_server.routing.standing import Rank, Record
+
+Ticket: TypeAlias = int  # of an attempt at a breaker
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """How long an observation counts."""
-
-    half_life: float  #: seconds
-    forget_after: float  #: seconds
-    cooldown: float  #: seconds
-
-
-class Standing(IntEnum):
-    """The first thing by which deployments are ordered."""
-
-    UNMEASURED = 0
-    MEASURED = 1
-    BEING_MEASURED = 2
-    COOLING = 3
-
-
-Rank: TypeAlias = tuple[Standing, float]
-
-
-class Average:
-    """A mean in which older values weigh less (EWMA over time)."""
-
-    __slots__ = ("_mean", "_weight", "at")
-
-    def __init__(self) -> None:
-        self._mean = 0.0
-        self._weight = 0.0
-        self.at = float("-inf")  #: seconds; of the newest value
-
-    def add(self, value: float, now: float, memory: Memory) -> None:
-        """Take *value* in."""
-        age = now - self.at
-        kept = 2.0 ** (-age / memory.half_life) if age < memory.forget_after else 0.0
-        self._weight = self._weight * kept + 1.0
-        # In steps, so that equal values give exactly their own mean, and equals stay equal.
-        self._mean = self._mean + (value - self._mean) / self._weight if kept else value
-        self.at = now
-
-    def mean(self, now: float, memory: Memory) -> float | None:
-        """Return the mean, or None where nothing is remembered."""
-        return self._mean if now - self.at < memory.forget_after else None
-
-
-@dataclass(slots=True)
-class _Record:
-    average: Average = field(default_factory=Average)
-    failed_at: float | None = None  #: seconds; None: the last answer was good
-    in_flight: int = 0
-
-    def rank(self, now: float, memory: Memory) -> Rank:
-        if self.failed_at is not None and now - self.failed_at < memory.cooldown:
-            return Standing.COOLING, self.failed_at
-        mean = None if self.failed_at is not None else self.average.mean(now, memory)
-        if mean is not None:
-            return Standing.MEASURED, mean
-        return (Standing.BEING_MEASURED, self.in_flight) if self.in_flight else (Standing.UNMEASURED, 0.0)
-
-
+@final
 class Observed:
-    """The observations of one gateway, told in the order in which they happen."""
+    """The observations of one gateway."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-        self._latency: dict[Deployment, _Record] = {}
-        self._availability: dict[str, _Record] = {}
+    def __init__(self, routing: RoutingConfig, breaker: BreakerConfig, rng: Random) -> None:
+        self._routing = routing
+        self._memory = Memory(half_life=routing.half_life, forget_after=routing.forget_after)
+        self._breaker = breaker
+        self._rng = rng
+        self._deployments: dict[Deployment, Record] = {}
+        self._providers: dict[str, Record] = {}
+        self._breakers: dict[Deployment, Breaker] = {}
 
     def share(self, other: Observed) -> None:
-        """From now on know what *other* knows, and learn together with it."""
-        self._latency, self._availability = other._latency, other._availability
+        """From now on know what *other* knows, and learn together with it; breakers obey the configuration of this."""
+        self._deployments, self._providers, self._breakers = other._deployments, other._providers, other._breakers
+        for breaker in self._breakers.values():
+            breaker.obey(self._breaker, self._memory)
+
+    # What it knows.
 
     def latency_rank(self, deployment: Deployment, now: float) -> Rank:
-        """Return what orders *deployment* by its speed, the best the smallest."""
-        return self._latency.setdefault(deployment, _Record()).rank(now, self._memory)
+        """Return what orders *deployment* by its expected time to a success, the best the smallest."""
+        routing = self._routing
+        return self._deployment(deployment).by_latency(now, self._memory, routing.cooldown, routing.failure_cost)
 
     def availability_rank(self, deployment: Deployment, now: float) -> Rank:
         """Return what orders *deployment* by its provider's share of failures, the best the smallest."""
-        return self._availability.setdefault(deployment.provider, _Record()).rank(now, self._memory)
+        return self._provider(deployment.provider).by_failures(now, self._memory, self._routing.cooldown)
+
+    def latency_seen_at(self, deployment: Deployment) -> float:
+        """Return when *deployment* was last measured, in seconds."""
+        return self._deployment(deployment).latency.at
+
+    def availability_seen_at(self, deployment: Deployment) -> float:
+        """Return when the provider of *deployment* was last measured, in seconds."""
+        return self._provider(deployment.provider).failing.at
+
+    def admits(self, deployment: Deployment, now: float) -> bool:
+        """Return whether *deployment* may be asked, by its breaker and by what its provider asked for."""
+        return self.breaker(deployment).admits(now) if deployment.breaker else True
+
+    def ready_at(self, deployment: Deployment, now: float) -> float:
+        """Return when *deployment* may be asked again, in seconds, as far as the clock decides it."""
+        return self.breaker(deployment).ready_at(now) if deployment.breaker else now
 
     def in_flight(self) -> int:
         """Return how many attempts have begun and not ended."""
-        return sum(each.in_flight for each in self._latency.values())
+        return sum(each.in_flight for each in self._deployments.values())
 
-    def began(self, deployment: Deployment) -> None:
-        """An attempt begins; `ended` follows exactly once."""
+    # What happens.
+
+    def began(self, deployment: Deployment, now: float) -> Ticket:
+        """An attempt begins, and gets its ticket; `ended` follows exactly once."""
         for record in self._records(deployment):
             record.in_flight += 1
+        return self.breaker(deployment).began(now) if deployment.breaker else 0
 
-    def ended(self, deployment: Deployment) -> None:
+    def ended(self, deployment: Deployment, ticket: Ticket, now: float) -> None:
         """The attempt is over, however it went."""
         for record in self._records(deployment):
             assert record.in_flight > 0
             record.in_flight -= 1
+        if deployment.breaker:
+            self.breaker(deployment).ended(ticket, now)
 
-    def answered(self, deployment: Deployment, latency: float, now: float) -> None:
+    def answered(self, deployment: Deployment, ticket: Ticket, latency: float, now: float) -> None:
         """The provider answered as promised, after *latency* seconds."""
-        speed, uptime = self._records(deployment)
-        speed.average.add(latency, now, self._memory)
-        uptime.average.add(0.0, now, self._memory)
-        speed.failed_at = uptime.failed_at = None
+        self._deployment(deployment).latency.add(latency, now, self._memory)
+        for record in self._records(deployment):
+            record.failing.add(0.0, now, self._memory)
+            record.failed_at = None
+        if deployment.breaker:
+            self.breaker(deployment).answered(ticket, now)
 
-    def failed(self, deployment: Deployment, now: float) -> None:
-        """The provider failed."""
-        speed, uptime = self._records(deployment)
-        uptime.average.add(1.0, now, self._memory)
-        speed.failed_at = uptime.failed_at = now
+    def failed(self, deployment: Deployment, ticket: Ticket, retry_after: float | None, now: float) -> None:
+        """The provider failed, and may have asked to be left alone for *retry_after* seconds."""
+        for record in self._records(deployment):
+            record.failing.add(1.0, now, self._memory)
+            record.failed_at = now
+        if deployment.breaker:
+            self.breaker(deployment).failed(ticket, now, retry_after)
 
-    def _records(self, deployment: Deployment) -> tuple[_Record, _Record]:
-        return (
-            self._latency.setdefault(deployment, _Record()),
-            self._availability.setdefault(deployment.provider, _Record()),
-        )
+    def breaker(self, deployment: Deployment) -> Breaker:
+        """Return the breaker of *deployment*."""
+        found = self._breakers.get(deployment)
+        if found is None:
+            found = self._breakers[deployment] = Breaker(self._breaker, self._memory, self._rng)
+        return found
+
+    def _deployment(self, deployment: Deployment) -> Record:
+        found = self._deployments.get(deployment)
+        if found is None:
+            found = self._deployments[deployment] = Record()
+        return found
+
+    def _provider(self, provider: str) -> Record:
+        found = self._providers.get(provider)
+        if found is None:
+            found = self._providers[provider] = Record()
+        return found
+
+    def _records(self, deployment: Deployment) -> tuple[Record, Record]:
+        return self._deployment(deployment), self._provider(deployment.provider)

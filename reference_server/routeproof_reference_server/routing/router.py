@@ -2,9 +2,13 @@
 
 Rule 1. Every name of the chain, the primary first, is looked up before anything is sent; an unknown one ends the route.
 Rule 2. The strategy orders the deployments of one name when its turn comes; all are tried before the next name's.
+        Next is always the first in this order who may be asked at that moment and was not.
 Rule 3. No deployment is tried twice. Without a fallback list exactly one is tried.
-Rule 4. A client's mistake ends the route, and so does an answer: from then on nothing can be tried again.
-Rule 5. Where all that was tried failed, the answer is 503, or 429 where every one of them said 429, with the smallest
+Rule 4. Who may not be asked, by its breaker or by its own Retry-After, is passed over as if it were not there. Only
+        where that leaves a request with no attempt at all they are asked none the less (panic): the names in their
+        order, and of each name first who may be asked soonest.
+Rule 5. A client's mistake ends the route, and so does an answer: from then on nothing can be tried again.
+Rule 6. Where all that was tried failed, the answer is 503, or 429 where every one of them said 429, with the smallest
         Retry-After that any of them named.
 
     state      told           becomes
@@ -18,10 +22,10 @@ Rule 5. Where all that was tried failed, the answer is 503, or 429 where every o
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from random import Random
 from types import MappingProxyType
 from typing import Final, TypeAlias, final
 
@@ -33,9 +37,11 @@ from routeproof_reference_server.routing.catalogue import (
     Deployment,
     Restriction,
 )
-from routeproof_reference_server.routing.observed import Memory, Observed
+from routeproof_reference_server.routing.choice import Choice
+from routeproof_reference_server.routing.observed import Observed, Ticket
 from routeproof_reference_server.routing.outcome import Answered, Failed, Left, Outcome, Rejected
-from routeproof_reference_server.routing.strategy import ORDERS, Strategy
+from routeproof_reference_server.routing.policy import BreakerConfig, RoutingConfig
+from routeproof_reference_server.routing.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,23 +107,19 @@ AFTER: Final[Mapping[tuple[State, type[Outcome]], State]] = MappingProxyType(
 class Router:
     """Opens a route for each request; what one request teaches, the next one profits from."""
 
-    def __init__(self, catalogue: Catalogue, memory: Memory, *, default_strategy: Strategy) -> None:
+    def __init__(self, catalogue: Catalogue, routing: RoutingConfig, breaker: BreakerConfig, rng: Random) -> None:
         self.catalogue = catalogue
-        self.observed = Observed(memory)
-        self._default_strategy = default_strategy
-        self._turns: Counter[tuple[Deployment, ...]] = Counter()
+        self.observed = Observed(routing, breaker, rng)
+        self._choice = Choice(self.observed, routing.exploration)
+        self._default_strategy = routing.default_strategy
 
     def open(self, ask: Ask) -> Route:
         """Return the route of one request; nothing is decided before its first `next`."""
         return Route(self, ask)
 
     def ordered(self, deployments: tuple[Deployment, ...], strategy: Strategy | None, now: float) -> list[Deployment]:
-        """Return *deployments* in the order of *strategy*, and move their rotation on where that is the strategy."""
-        chosen = strategy or self._default_strategy
-        turn = self._turns[deployments]
-        if chosen is Strategy.ROUND_ROBIN:
-            self._turns[deployments] = (turn + 1) % len(deployments)
-        return ORDERS[chosen](deployments, self.observed, turn, now)
+        """Return *deployments* in the order in which a request under *strategy* tries them; counts as one request."""
+        return self._choice.ordered(deployments, strategy or self._default_strategy, now)
 
 
 @final
@@ -127,9 +129,10 @@ class Route:
     def __init__(self, router: Router, ask: Ask) -> None:
         self._router = router
         self._ask = ask
-        self._now = 0.0
-        self._plan = self._planned()
-        self._tried: dict[Deployment, None] = {}
+        self._chain: list[tuple[Deployment, ...]] = []  # of each name; empty until they are looked up
+        self._orders: list[list[Deployment]] = []  # of the names whose turn has come
+        self._panics = False
+        self._tried: dict[Deployment, Ticket] = {}
         self._failures: list[Failed] = []
         self._end: End | None = None
         self.state = State.READY
@@ -149,11 +152,9 @@ class Route:
         assert self.state in {State.READY, State.OVER}, f"the route is {self.state.name}"
         if self._end is not None:
             return self._end
-        self._now = now
-        step = next(self._plan, None) or self._exhausted()
+        step = self._unknown() or self._attempt(now) or self._exhausted()
         if isinstance(step, Try):
-            self._tried[step.deployment] = None
-            self._router.observed.began(step.deployment)
+            self._tried[step.deployment] = self._router.observed.began(step.deployment, now)
             self.state = State.TRYING
         else:
             self._end = step
@@ -162,37 +163,57 @@ class Route:
 
     def told(self, outcome: Outcome, now: float) -> None:
         """Take in what became of the attempt that `next` named, or of the answer that had begun."""
-        deployment, observed = next(reversed(self._tried)), self._router.observed
+        (deployment, ticket), observed = next(reversed(self._tried.items())), self._router.observed
         was, self.state = self.state, AFTER[self.state, type(outcome)]
         if was is State.TRYING:
-            observed.ended(deployment)
+            observed.ended(deployment, ticket, now)
         match outcome:
             case Answered(latency=latency):
-                observed.answered(deployment, latency, now)
-            case Failed():
-                observed.failed(deployment, now)
+                observed.answered(deployment, ticket, latency, now)
+            case Failed(retry_after=retry_after):
+                observed.failed(deployment, ticket, retry_after, now)
                 self._failures.append(outcome)
             case Rejected():
                 self._end = outcome
             case Left():
                 pass
 
-    def _planned(self) -> Iterator[Try | Unknown]:
+    def _unknown(self) -> Unknown | None:
         ask = self._ask
-        chain = [
-            (name, self._router.catalogue.resolve(name, ask.capability, ask.restriction))
-            for name in dict.fromkeys((ask.model, *ask.fallback))
-        ]
-        for name, deployments in chain:
-            if not deployments:
-                yield Unknown(name=name)
-                return
-        for _, deployments in chain:
-            for deployment in self._router.ordered(deployments, ask.strategy, self._now):
-                if deployment not in self._tried:
-                    yield Try(deployment=deployment)
-                    if not ask.fallback:
-                        return
+        if not self._chain:
+            for name in dict.fromkeys((ask.model, *ask.fallback)):
+                deployments = self._router.catalogue.resolve(name, ask.capability, ask.restriction)
+                if not deployments:
+                    return Unknown(name=name)
+                self._chain.append(deployments)
+        return None
+
+    def _attempt(self, now: float) -> Try | None:
+        if self._tried and not self._ask.fallback:
+            return None
+        found = None if self._panics else self._admitted(now)
+        if found is None:
+            self._panics = self._panics or not self._tried
+            found = self._soonest(now) if self._panics else None
+        return None if found is None else Try(deployment=found)
+
+    def _admitted(self, now: float) -> Deployment | None:
+        observed, ask = self._router.observed, self._ask
+        for place, deployments in enumerate(self._chain):
+            if place == len(self._orders):
+                self._orders.append(self._router.ordered(deployments, ask.strategy, now))
+            for deployment in self._orders[place]:
+                if deployment not in self._tried and observed.admits(deployment, now):
+                    return deployment
+        return None
+
+    def _soonest(self, now: float) -> Deployment | None:
+        observed = self._router.observed
+        for deployments in self._chain:
+            left = [each for each in deployments if each not in self._tried]
+            if left:
+                return min(left, key=lambda each: observed.ready_at(each, now))
+        return None
 
     def _exhausted(self) -> Exhausted:
         failures = self._failures

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routeproof_reference_server.routing import Answered, Router, Strategy, Try
-from routeproof_reference_server.routing.strategy import ORDERS
+from routeproof_reference_server.routing.orders import ORDERS
 from routeproof_spec.contract import load_contract
 from tests.reference_server.routing.worlds import BAD, GOOD, WRONG, chat, first_tries, lived, new_router
 

@@ -4,35 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
+import msgspec
 from hypothesis import strategies as st
 
 from routeproof_reference_server.routing import (
     AUTO,
     Answered,
     Ask,
+    BreakerConfig,
     Capability,
     Catalogue,
     Cause,
     Deployment,
     Failed,
-    Memory,
     Model,
     Outcome,
     Rejected,
     Restriction,
     Route,
     Router,
+    RoutingConfig,
     Strategy,
     Try,
 )
+from routeproof_reference_server.routing.average import Memory
 from routeproof_reference_server.routing.router import End
 
 PROVIDERS = ("alpha", "beta", "gamma")
-MEMORY = Memory(half_life=10.0, forget_after=30.0, cooldown=5.0)
+MEMORY = Memory(half_life=10.0, forget_after=30.0)
+ROUTING = RoutingConfig(half_life=10.0, forget_after=30.0, cooldown=5.0, exploration=0.0)
+BREAKER = BreakerConfig(cooldown=8.0, cooldown_max=32.0, failures=3)
 
 
-def model(name: str, providers: str = "abg", *, tier: str | None = None, can: Capability = Capability.CHAT) -> Model:
+def model(
+    name: str,
+    providers: str = "abg",
+    *,
+    tier: str | None = None,
+    can: Capability = Capability.CHAT,
+    breaker: bool = False,
+) -> Model:
     """A model at the providers of these initials; its price rises with their order."""
     return Model(
         name=name,
@@ -40,7 +53,7 @@ def model(name: str, providers: str = "abg", *, tier: str | None = None, can: Ca
         context_window=1000,
         capabilities=frozenset({can}),
         deployments=tuple(
-            Deployment(model=name, provider=each, upstream_model=f"{name}@{each}", price=float(price))
+            Deployment(model=name, provider=each, upstream_model=f"{name}@{each}", price=float(price), breaker=breaker)
             for price, each in enumerate(PROVIDERS)
             if each[0] in providers
         ),
@@ -48,6 +61,7 @@ def model(name: str, providers: str = "abg", *, tier: str | None = None, can: Ca
     )
 
 
+GUARDED = (model("guarded", breaker=True), model("spare", "bg", breaker=True))
 MODELS = (
     model("big", tier="premium"),
     model("small", "bg", tier="economy"),
@@ -57,8 +71,16 @@ MODELS = (
 NAMES = [AUTO, "big", "small", "other", "premium", "economy", "alpha/big", "gamma/small"]
 
 
-def new_router(default_strategy: Strategy = Strategy.COST) -> Router:
-    return Router(Catalogue(MODELS), MEMORY, default_strategy=default_strategy)
+def new_router(
+    default_strategy: Strategy = Strategy.COST,
+    models: tuple[Model, ...] = MODELS,
+    *,
+    breaker: BreakerConfig = BREAKER,
+    **routing: object,
+) -> Router:
+    """A router of *models*, over which no breaker watches unless they say so; it explores only where it is told to."""
+    changed = msgspec.structs.replace(ROUTING, default_strategy=default_strategy, **routing)
+    return Router(Catalogue(models), changed, breaker, Random(1))
 
 
 def failed(status: int | None = 500, retry_after: int | None = None) -> Failed:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routeproof_reference_server.routing.observed import Average
+from routeproof_reference_server.routing.average import Average
 from tests.reference_server.routing.worlds import MEMORY
 
 values = st.floats(0.0, 100.0)
