@@ -88,7 +88,7 @@ def create_app(
         wall=wall,
         drain=drain or Drain(),
     )
-    app = Gateway(chance, observer or Observers(), router)
+    app = Gateway(chance, observer or Observers(), router, dial)
     app.config["RESPONSE_TIMEOUT"] = None  # deadlines are per attempt; a stream may be long
     app.config["BODY_TIMEOUT"] = BODY_SECONDS_MAX
     app.config["MAX_CONTENT_LENGTH"] = config.server.body_bytes_max or _CONTRACT.limits.body_bytes_max

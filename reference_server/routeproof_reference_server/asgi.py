@@ -20,6 +20,7 @@ from quart.wrappers.response import DataBody
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
+from routeproof_reference_server.dial import Dialling
 from routeproof_reference_server.records import Head, Observer, RequestRecord
 from routeproof_reference_server.routing import Router
 
@@ -131,11 +132,12 @@ class Gateway(QuartTrio):
 
     asgi_http_class = _Connection
 
-    def __init__(self, rng: Random, observer: Observer, router: Router) -> None:
+    def __init__(self, rng: Random, observer: Observer, router: Router, dial: Dialling) -> None:
         super().__init__("routeproof_reference_server", static_folder=None)
         self._rng = rng
         self._observer = observer
         self.router = router  # what it has learned outlives a configuration
+        self.dial = dial  # for those who count connections
         self.url_map.merge_slashes = False  # a path is taken as it comes, never redirected
 
     def new_record(self, head: Head) -> RequestRecord:

@@ -44,6 +44,12 @@ class Dialling:
         """Send *request* and return as soon as the head of its answer has come; raises httpcore2's errors."""
         return Reply(await self._pool.handle_async_request(request))
 
+    def connections(self) -> dict[str, int]:
+        """Return how many connections there are, by whether they are busy."""
+        all_of_them = self._pool.connections
+        idle = sum(each.is_idle() for each in all_of_them)
+        return {"busy": len(all_of_them) - idle, "idle": idle}
+
     async def aclose(self) -> None:
         """Close every connection."""
         await self._pool.aclose()

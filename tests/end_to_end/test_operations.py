@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from routeproof import pace, stall
+from routeproof_conformance.launch import free_port
 from routeproof_simulator.fleet import load_fleet, on_free_ports
 from routeproof_simulator.thread import FleetThread
 from tests.end_to_end.operated import Operated, operated
@@ -237,3 +238,15 @@ def test_a_second_signal_ends_everything_at_once(gateway: Operated, providers: F
 
     trio.run(main)
     assert gateway.ended() == 0
+
+
+def test_metrics_are_on_a_port_of_their_own(config: Path, tmp_path: Path) -> None:
+    port = free_port()
+    config.write_text(config.read_text().replace("# port = 8790", f"port = {port}"))
+    with operated(config, tmp_path / "log") as gateway, httpx2.Client(headers=HEADERS, trust_env=False) as client:
+        assert client.post(f"{gateway.base_url}/chat/completions", json=asked(stream=False)).status_code == 200
+        text = client.get(f"http://127.0.0.1:{port}/metrics").text
+        assert 'routeproof_gateway_connections{state="idle"} 1.0' in text
+        assert client.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+        assert client.get(f"{gateway.root}/metrics").status_code == 404
+        assert client.get(f"http://127.0.0.1:{port}/v1/models").status_code == 404

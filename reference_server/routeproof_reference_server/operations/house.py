@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import final
 
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+from prometheus_client.core import Metric
 
 from routeproof_reference_server.app import create_app
 from routeproof_reference_server.asgi import Gateway
@@ -15,7 +16,7 @@ from routeproof_reference_server.config import GatewayConfig, LogLevel
 from routeproof_reference_server.operations.drain import Drain
 from routeproof_reference_server.operations.front import Front, Tenure
 from routeproof_reference_server.operations.log import Log
-from routeproof_reference_server.operations.metrics import Metrics
+from routeproof_reference_server.operations.metrics import Metrics, gauge
 from routeproof_reference_server.operations.probes import Probes
 from routeproof_reference_server.operations.reload import fixed
 from routeproof_reference_server.operations.tally import Tally
@@ -41,7 +42,7 @@ class House:
         self._observer = Observers(observers)
         checks = {"configuration": lambda: None, "shutdown": self._leaving}
         self.front = Front(Tenure(self._gateway(config)), self._drain, Probes(checks))
-        self._beside = Probes(checks, Metrics(self._tally))
+        self._beside = Probes(checks, Metrics(self._tally, [self._connections]))
 
     async def open(self) -> None:
         """Start the first gateway."""
@@ -105,6 +106,11 @@ class House:
 
     def _gateway(self, config: GatewayConfig) -> Gateway:
         return create_app(config, wall=time.time, observer=self._observer, drain=self._drain)
+
+    def _connections(self) -> Iterator[Metric]:
+        found = self.front.tenure.gateway.dial.connections()
+        text = "Connections to providers under the configuration that holds, by whether they are busy."
+        yield gauge("connections", text, ("state",), [((state,), count) for state, count in found.items()])
 
     def _leaving(self) -> str | None:
         return "the gateway is being shut down" if self._drain.is_leaving else None
