@@ -247,6 +247,7 @@ def test_metrics_are_on_a_port_of_their_own(config: Path, tmp_path: Path) -> Non
         assert client.post(f"{gateway.base_url}/chat/completions", json=asked(stream=False)).status_code == 200
         text = client.get(f"http://127.0.0.1:{port}/metrics").text
         assert 'routeproof_gateway_connections{state="idle"} 1.0' in text
+        assert 'routeproof_gateway_breaker{model="gpt-4o",provider="beta",state="closed"} 1.0' in text
         assert client.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
         assert client.get(f"{gateway.root}/metrics").status_code == 404
         assert client.get(f"http://127.0.0.1:{port}/v1/models").status_code == 404

@@ -42,7 +42,7 @@ class House:
         self._observer = Observers(observers)
         checks = {"configuration": lambda: None, "shutdown": self._leaving}
         self.front = Front(Tenure(self._gateway(config)), self._drain, Probes(checks))
-        self._beside = Probes(checks, Metrics(self._tally, [self._connections]))
+        self._beside = Probes(checks, Metrics(self._tally, [self._connections, self._breakers]))
 
     async def open(self) -> None:
         """Start the first gateway."""
@@ -111,6 +111,15 @@ class House:
         found = self.front.tenure.gateway.dial.connections()
         text = "Connections to providers under the configuration that holds, by whether they are busy."
         yield gauge("connections", text, ("state",), [((state,), count) for state, count in found.items()])
+
+    def _breakers(self) -> Iterator[Metric]:
+        router, now = self.front.tenure.gateway.router, trio.current_time()
+        states = [
+            ((place.provider, place.model, router.observed.breaker(place).state(now)), 1.0)
+            for place in router.catalogue.deployments
+        ]
+        text = "1 for the state in which the breaker of a deployment is: closed, open or half-open."
+        yield gauge("breaker", text, ("provider", "model", "state"), states)
 
     def _leaving(self) -> str | None:
         return "the gateway is being shut down" if self._drain.is_leaving else None

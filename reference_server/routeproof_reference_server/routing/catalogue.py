@@ -90,6 +90,11 @@ class Catalogue:
                 self._groups[model.tier] = (*self._groups.get(model.tier, ()), model)
         self._pinned = {each.pinned_name: (model, each) for model in models for each in model.deployments}
 
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """Every deployment, in configured order."""
+        return tuple(deployment for _, deployment in self._pinned.values())
+
     def resolve(
         self, name: str, capability: Capability, restriction: Restriction = UNRESTRICTED
     ) -> tuple[Deployment, ...]:
