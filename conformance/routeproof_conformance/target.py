@@ -14,6 +14,7 @@ from routeproof_conformance.dialect import Dialect, load_dialect
 from routeproof_conformance.judge.outcome import NotDeclared
 from routeproof_conformance.target_file import (
     Identity,
+    LimitsTable,
     ModelsTable,
     RoutingTable,
     StatsTable,
@@ -62,6 +63,11 @@ class Target:
     def routing(self) -> RoutingTable:
         """What the gateway declares of its policy."""
         return self.tables.routing
+
+    @property
+    def limits(self) -> LimitsTable:
+        """What its limited keys may consume."""
+        return self.tables.limits
 
     @property
     def timing(self) -> TimingTable:

@@ -132,6 +132,21 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     relays_retry_after: bool = True
 
 
+class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The limits of the keys that are made to be limited (`[keys]`: `few_requests`, `few_tokens` and so on)."""
+
+    window: Seconds | None = None  #: seconds of what is called a minute
+    slot_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = (
+        0.05  # of the window, by which a request may be counted longer than it
+    )
+    requests: Positive | None = None  # a minute, of the key few_requests
+    tokens: Positive | None = None  # a minute, of the key few_tokens
+    tokens_month: Positive | None = None  # of the key month_tokens
+    spend_month: Annotated[float, msgspec.Meta(gt=0)] | None = None  # USD, of the key month_spend
+    max_tokens: Positive | None = None  # of one request, of the key small_answers
+    clock_slack: Seconds = 2.0  # by which the gateway's clock and this machine's may differ
+
+
 class TimingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The gateway's declared timeouts, and the bounds of the judge; all in seconds."""
 
@@ -182,6 +197,7 @@ class TargetFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     keys: dict[str, str] = {}  # role -> environment variable
     capabilities: dict[str, bool] = {}
     routing: RoutingTable = RoutingTable()
+    limits: LimitsTable = LimitsTable()
     timing: TimingTable = TimingTable()
     operations: OperationsTable = OperationsTable()
     stats: StatsTable = StatsTable()

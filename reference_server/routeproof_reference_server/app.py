@@ -6,7 +6,7 @@ A handler checks what costs least first: the key, the headers, the body, the key
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -24,10 +24,13 @@ from routeproof_reference_server.config import GatewayConfig, ModelConfig
 from routeproof_reference_server.dial import Dialling
 from routeproof_reference_server.errors import GatewayError, echoed
 from routeproof_reference_server.headers import FALLBACK, REQUEST_ID, STRATEGY, asked_fallback, asked_strategy
+from routeproof_reference_server.limits.limiter import Limiter
+from routeproof_reference_server.limits.rules import usd_to_pico
 from routeproof_reference_server.operations.drain import Drain
 from routeproof_reference_server.records import Observer, Observers
 from routeproof_reference_server.relay import Asked, Relay
 from routeproof_reference_server.routing import (
+    Ask,
     Capability,
     Catalogue,
     Deployment,
@@ -36,7 +39,7 @@ from routeproof_reference_server.routing import (
     Router,
     Strategy,
 )
-from routeproof_reference_server.seams import Ledger, Limits, NoLedger, NoLimits
+from routeproof_reference_server.seams import Ledger, NoLedger
 from routeproof_reference_server.upstream import EVENT_STREAM, JSON, Upstream
 from routeproof_reference_server.validation import BodyReader
 from routeproof_spec.contract import Operation, load_contract
@@ -51,6 +54,8 @@ INFERENCE: Final[Mapping[str, Capability]] = MappingProxyType(
     }
 )
 
+TOKENS_PRICED: Final = 1_000_000  # by a price of the configuration
+
 # What Quart and Werkzeug refuse on their own, by status.
 _REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
     {404: "path_not_found", 405: "method_not_allowed", 413: "payload_too_large", 500: "internal_error"}
@@ -63,7 +68,7 @@ def create_app(
     network: httpcore2.AsyncNetworkBackend | None = None,
     rng: Random | None = None,
     wall: Callable[[], float] = time.time,
-    limits: Limits | None = None,
+    limits: Limiter | None = None,
     ledger: Ledger | None = None,
     observer: Observer | None = None,
     drain: Drain | None = None,
@@ -71,24 +76,26 @@ def create_app(
     """Return the gateway that *config* describes.
 
     Chance comes from *rng* and Unix time from *wall*; all other time is Trio's. *network* is where the providers
-    are dialled; the default is Trio's sockets. *observer* is told of every request, *drain* says when no more are
-    taken.
+    are dialled; the default is Trio's sockets. *limits* are those of a gateway before, whose sums go on; *observer* is
+    told of every request, *drain* says when no more are taken.
     """
     chance = rng or Random()
     dial = Dialling(connections_max=config.server.connections_max, network=network)
     catalogue = Catalogue(tuple(map(_model, config.models)))
     router = Router(catalogue, config.routing, config.breaker, chance)
     upstream = Upstream(dial, config.providers, config.timeouts, wall=wall)
+    limiter = limits or Limiter(wall)
     handlers = _Handlers(
-        keys=KeyRing(config.keys),
+        keys=KeyRing(config.keys, config.limits),
         catalogue=catalogue,
         relay=Relay(router, upstream, ledger or NoLedger(), chance),
-        limits=limits or NoLimits(),
+        limits=limiter,
         default_strategy=config.routing.default_strategy,
         wall=wall,
         drain=drain or Drain(),
     )
-    app = Gateway(chance, observer or Observers(), router, dial)
+    observers = (limiter,) if observer is None else (limiter, observer)
+    app = Gateway(chance, Observers(observers), router, dial)
     app.config["RESPONSE_TIMEOUT"] = None  # deadlines are per attempt; a stream may be long
     app.config["BODY_TIMEOUT"] = BODY_SECONDS_MAX
     app.config["MAX_CONTENT_LENGTH"] = config.server.body_bytes_max or _CONTRACT.limits.body_bytes_max
@@ -103,7 +110,7 @@ class _Handlers:
     keys: KeyRing
     catalogue: Catalogue
     relay: Relay
-    limits: Limits
+    limits: Limiter
     default_strategy: Strategy
     wall: Callable[[], float]
     drain: Drain
@@ -134,7 +141,6 @@ class _Handlers:
         body = reader.read(await _body(), strategy_is_given=strategy is not None)
         record = visit().record
         record.asked(operation.id, caller, body, strategy or self.default_strategy)
-        self.limits.admit(caller, body, self.wall())
         asked = Asked(
             operation=operation,
             capability=capability,
@@ -144,6 +150,8 @@ class _Handlers:
             fallback=fallback,
             record=record,
         )
+        able = partial(self._deployments, asked.ask())
+        self.limits.admit(record, able, answers=capability is not Capability.EMBEDDINGS)
         answer = await self.relay.answer(asked, visit().stack)
         if isinstance(answer.body, bytes):
             return Response(answer.body, 200, answer.headers, content_type=JSON)
@@ -162,6 +170,11 @@ class _Handlers:
                 return _json(_entry(each))
         raise GatewayError("model_not_found", f"There is no model '{echoed(model)}' here.", param="model")
 
+    def _deployments(self, ask: Ask) -> Iterator[Deployment]:
+        """Yield every deployment that may come to serve *ask*."""
+        for name in (ask.model, *ask.fallback):
+            yield from self.catalogue.resolve(name, ask.capability, ask.restriction)
+
     def _caller(self) -> Caller:
         caller = self.keys.caller(request.headers.getlist("Authorization"), self.wall())
         visit().record.caller = caller
@@ -172,6 +185,8 @@ class _Handlers:
         record = visit().record
         record.operation, record.status = request.endpoint, response.status_code
         response.headers[REQUEST_ID] = record.id
+        if record.caller is not None:
+            response.headers.update(self.limits.headers(record.caller.key, record.caller.limits))
         if self.drain.is_leaving:
             response.headers["Connection"] = "close"
         return response
@@ -223,6 +238,8 @@ def _model(config: ModelConfig) -> Model:
                 upstream_model=each.model or config.name,
                 price=each.prompt_price + each.completion_price,
                 breaker=config.breaker,
+                prompt_price=usd_to_pico(each.prompt_price / TOKENS_PRICED),
+                completion_price=usd_to_pico(each.completion_price / TOKENS_PRICED),
             )
             for each in config.deployments
         ),

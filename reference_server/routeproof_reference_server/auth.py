@@ -8,9 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from routeproof_reference_server.config import KeyConfig
+from routeproof_reference_server.config import KeyConfig, LimitsConfig
 from routeproof_reference_server.errors import GatewayError
 from routeproof_reference_server.headers import CHALLENGE
+from routeproof_reference_server.limits.rules import NO_LIMITS, KeyLimits, usd_to_pico
 from routeproof_reference_server.routing.catalogue import Restriction
 
 # One scheme, in any letter case, one blank or more, one token of visible characters (RFC 9110, 11.1 and 11.4).
@@ -23,13 +24,14 @@ class Caller:
 
     key: str
     restriction: Restriction
+    limits: KeyLimits = NO_LIMITS
 
 
 class KeyRing:
-    """The keys that the operator has issued."""
+    """The keys that the operator has issued, and by what all of them are measured."""
 
-    def __init__(self, keys: Sequence[KeyConfig]) -> None:
-        self._keys = [(bytes.fromhex(key.sha256 or ""), key, _caller(key)) for key in keys]
+    def __init__(self, keys: Sequence[KeyConfig], measure: LimitsConfig = LimitsConfig()) -> None:  # noqa: B008 - it is frozen
+        self._keys = [(bytes.fromhex(key.sha256 or ""), key, _caller(key, measure)) for key in keys]
 
     def caller(self, authorization: Sequence[str], now: float) -> Caller:
         """Return whose key the values of the Authorization header hold at *now* (Unix seconds).
@@ -48,10 +50,19 @@ class KeyRing:
         raise _refused(' error="invalid_token"')
 
 
-def _caller(key: KeyConfig) -> Caller:
+def _caller(key: KeyConfig, measure: LimitsConfig) -> Caller:
     models = None if key.models is None else frozenset(key.models)
     providers = None if key.providers is None else frozenset(key.providers)
-    return Caller(key=key.name, restriction=Restriction(models=models, providers=providers))
+    limits = KeyLimits(
+        requests_per_minute=key.requests_per_minute,
+        tokens_per_minute=key.tokens_per_minute,
+        tokens_per_month=key.tokens_per_month,
+        spend_per_month=None if key.spend_per_month is None else usd_to_pico(key.spend_per_month),
+        max_tokens=key.max_tokens,
+        minute=measure.minute,
+        completion_estimate=measure.completion_estimate,
+    )
+    return Caller(key=key.name, restriction=Restriction(models=models, providers=providers), limits=limits)
 
 
 def _refused(detail: str) -> GatewayError:

@@ -143,6 +143,18 @@ class KeyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     revoked: bool = False  # refused from now on
     models: tuple[str, ...] | None = None  # the only ones that it may use
     providers: tuple[str, ...] | None = None  # the only ones that it may reach
+    requests_per_minute: _Count | None = None  # beyond it: 429; no limit where it is left out, like the next four
+    tokens_per_minute: _Count | None = None  # of prompts and answers together; beyond it: 429
+    tokens_per_month: _Count | None = None  # of a calendar month in UTC; beyond it: 402
+    spend_per_month: _Price | None = None  # USD; beyond it: 402
+    max_tokens: _Count | None = None  # the largest that a request may name; beyond it: 422
+
+
+class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the limits of all keys are measured."""
+
+    minute: _Seconds = 60.0  #: seconds of the window that a limit "per minute" means; shorter for tests
+    completion_estimate: _Count = 256  # tokens that are reserved for an answer whose request names no max_tokens
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,6 +167,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     routing: RoutingConfig = RoutingConfig()  # how a provider is chosen
     breaker: BreakerConfig = BreakerConfig()  # when a provider is left alone
     timeouts: TimeoutsConfig = TimeoutsConfig()  # how long an attempt may take
+    limits: LimitsConfig = LimitsConfig()  # how the limits of keys are measured
     log: LogConfig = LogConfig()  # what is written, and how
     operations: OperationsConfig = OperationsConfig()  # the operator's own port
     tracing: TracingConfig = TracingConfig()  # spans for OpenTelemetry

@@ -17,6 +17,9 @@ REQUEST_ID: Final = _CONTRACT.headers["request_id"]
 PROVIDER: Final = _CONTRACT.headers["provider"]
 LATENCY_MS: Final = _CONTRACT.headers["latency_ms"]
 RETRY_AFTER: Final = _CONTRACT.headers["retry_after"]
+RATELIMIT_LIMIT_REQUESTS: Final = _CONTRACT.headers["ratelimit_limit_requests"]
+RATELIMIT_REMAINING_REQUESTS: Final = _CONTRACT.headers["ratelimit_remaining_requests"]
+RATELIMIT_RESET_REQUESTS: Final = _CONTRACT.headers["ratelimit_reset_requests"]
 CHALLENGE: Final = _CONTRACT.headers["challenge"]
 
 

@@ -82,7 +82,9 @@ def test_content_type_that_a_check_gives_replaces_ours() -> None:
 
 def test_dialect_takes_the_contract_s_names() -> None:
     contract = load_contract().headers
-    assert TOKENHUB.headers == {role: contract[role].lower() for role in ("provider", "request_id", "latency_ms")}
+    limits = ("ratelimit_limit_requests", "ratelimit_remaining_requests", "ratelimit_reset_requests")
+    roles = ("provider", "request_id", "latency_ms", *limits)
+    assert TOKENHUB.headers == {role: contract[role].lower() for role in roles}
     assert TOKENHUB.strategy.name == contract["strategy"]
 
 

@@ -168,7 +168,7 @@ def test_what_a_script_starts_in_the_background_ends_when_told_to(tmp_path: Path
 
 def test_a_right_configuration_is_said_to_be_right(run: Run) -> None:
     code, out, _ = run("config", "check", DEFAULT_FILE)
-    assert (code, out) == (0, f"{DEFAULT_FILE} is right: 3 providers, 6 models, 5 keys\n")
+    assert (code, out) == (0, f"{DEFAULT_FILE} is right: 3 providers, 6 models, 6 keys\n")
 
 
 def test_a_wrong_configuration_is_refused_before_it_is_used(run: Run, tmp_path: Path) -> None:

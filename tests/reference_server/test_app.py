@@ -12,12 +12,12 @@ import pytest
 import trio
 
 from routeproof_reference_server.auth import Caller
-from routeproof_reference_server.errors import ECHO_CHARS_MAX, GatewayError, echoed
+from routeproof_reference_server.errors import ECHO_CHARS_MAX, echoed
+from routeproof_reference_server.limits.limiter import Limiter
 from routeproof_reference_server.routing import Deployment
-from routeproof_reference_server.validation import Body
 from routeproof_simulator.world.clock import run_virtual
 from routeproof_spec.contract import load_contract
-from tests.reference_server.gateway import CONFIG, WALL, chat, events, failure, gateway
+from tests.reference_server.gateway import CONFIG, chat, events, failure, gateway
 from tests.reference_server.scripted import (
     DONE,
     HI,
@@ -369,27 +369,20 @@ def test_request_ids_are_unique() -> None:
 
 
 class Seams:
-    """Limits that refuse one key, and a ledger that remembers."""
+    """A ledger that remembers."""
 
     def __init__(self) -> None:
         self.booked: list[tuple[str, str, bytes | None]] = []
-
-    def admit(self, caller: Caller, body: Body, now: float) -> None:
-        if (caller.key, body.model, now) == ("local", "gpt-4o-mini", WALL):
-            raise GatewayError("usage_limit_exceeded")
 
     def served(self, caller: Caller, deployment: Deployment, usage: msgspec.Raw | None) -> None:
         self.booked.append((caller.key, deployment.provider, None if usage is None else bytes(usage)))
 
 
-def test_limits_are_asked_before_a_provider_and_only_who_served_is_booked() -> None:
+def test_only_who_served_is_booked() -> None:
     seams = Seams()
     stream = streamed(ROLE, STOP, chunk({}, choices=[], usage={"total_tokens": 7}), DONE)
 
-    async def test(client: Client, providers: ScriptedProviders) -> None:
-        refused = await client.post("/chat/completions", json=chat("gpt-4o-mini"))
-        assert failure(refused) == (402, "usage_limit_exceeded", "usage_limit_exceeded")
-        assert providers.seen == []
+    async def test(client: Client, _: ScriptedProviders) -> None:
         await client.post("/chat/completions", json=chat(), headers={"x-inferoute-fallback": "gpt-4o"})
         await client.post("/chat/completions", json=chat("alpha/gpt-4o", stream=True))
         whole = b'{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}'
@@ -397,7 +390,7 @@ def test_limits_are_asked_before_a_provider_and_only_who_served_is_booked() -> N
 
     broken = Reply(status=500)
     replies = {"beta": [broken], "alpha": [whole_reply(), stream]}
-    run(test, replies=replies, limits=seams, ledger=seams)
+    run(test, replies=replies, ledger=seams)
 
 
 def whole_reply() -> Reply:
@@ -405,10 +398,13 @@ def whole_reply() -> Reply:
     return Reply(headers=JSON, body=[b'{"choices":[{"message":{"content":"a"}}],' + usage + b"}"])
 
 
-def test_a_fault_of_our_own_is_500_and_logged_under_the_request_id(caplog: pytest.LogCaptureFixture) -> None:
-    class Broken:
-        def admit(self, caller: Caller, body: Body, now: float) -> None:
-            raise ZeroDivisionError(caller, body, now)
+def test_a_fault_of_our_own_is_500_and_logged_under_the_request_id(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Limiter, "admit", broken)
 
     async def test(client: Client, providers: ScriptedProviders) -> None:
         response = await client.post("/chat/completions", json=chat())
@@ -418,7 +414,7 @@ def test_a_fault_of_our_own_is_500_and_logged_under_the_request_id(caplog: pytes
         assert providers.seen == []
 
     with caplog.at_level(logging.ERROR):
-        run(test, limits=Broken())
+        run(test)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

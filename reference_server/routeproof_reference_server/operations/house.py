@@ -13,6 +13,7 @@ from prometheus_client.core import Metric
 from routeproof_reference_server.app import create_app
 from routeproof_reference_server.asgi import Gateway
 from routeproof_reference_server.config import GatewayConfig, LogLevel
+from routeproof_reference_server.limits.limiter import Limiter
 from routeproof_reference_server.operations.drain import Drain
 from routeproof_reference_server.operations.front import Front, Tenure
 from routeproof_reference_server.operations.log import Log
@@ -35,6 +36,7 @@ class House:
         self._nursery = nursery
         self._drain = Drain()
         self._tally = Tally()
+        self._limits = Limiter(time.time)
         self._tracing = Tracing(config.tracing, time.time) if config.tracing.enabled else None
         observers: list[Observer] = [self._tally, log]
         if self._tracing is not None:
@@ -105,7 +107,7 @@ class House:
         return config, self._gateway(config)
 
     def _gateway(self, config: GatewayConfig) -> Gateway:
-        return create_app(config, wall=time.time, observer=self._observer, drain=self._drain)
+        return create_app(config, wall=time.time, limits=self._limits, observer=self._observer, drain=self._drain)
 
     def _connections(self) -> Iterator[Metric]:
         found = self.front.tenure.gateway.dial.connections()

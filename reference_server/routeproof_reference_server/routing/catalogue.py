@@ -33,6 +33,8 @@ class Deployment:
     upstream_model: str
     price: float = 0.0  # prompt and completion together, USD for a million tokens each
     breaker: bool = True  # whether a circuit breaker watches over it, and its Retry-After is obeyed
+    prompt_price: int = 0  #: pico-USD for one token
+    completion_price: int = 0  #: pico-USD for one token
 
     @property
     def pinned_name(self) -> str:

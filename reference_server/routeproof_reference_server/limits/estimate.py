@@ -1,0 +1,48 @@
+"""What a request will cost, before it is answered: read from its body, never too exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from routeproof_reference_server.limits.month import Amount
+from routeproof_reference_server.limits.rules import cost
+from routeproof_reference_server.routing.catalogue import Deployment
+
+BYTES_PER_TOKEN: Final = 4  # OpenAI's rule of thumb for English text; JSON around it makes it an upper bound for most
+ASKED: Final = ("messages", "prompt", "input", "tools", "functions", "response_format")
+ANSWER_LIMITS: Final = ("max_completion_tokens", "max_tokens")  # by what clients bound an answer
+
+_NUMBER: Final = msgspec.json.Decoder(int | float | None)
+
+
+def max_tokens(fields: Mapping[str, msgspec.Raw]) -> tuple[str, int] | None:
+    """Return the field that bounds one answer, and its number: the larger one of two; None where there is none."""
+    named = [(name, _number(fields, name)) for name in ANSWER_LIMITS]
+    given = [(name, number) for name, number in named if number is not None]
+    return max(given, key=lambda each: each[1], default=None)
+
+
+def estimate(
+    fields: Mapping[str, msgspec.Raw], deployments: Iterable[Deployment], *, answers: bool, completion: int
+) -> Amount:
+    """Return what a request with *fields* may cost at the dearest of *deployments*.
+
+    An answer, where there is one (*answers*), counts for what its request allows, else for *completion* tokens.
+    """
+    asked = sum(len(bytes(fields[name])) for name in ASKED if name in fields)
+    prompt = -(-asked // BYTES_PER_TOKEN)
+    bound = max_tokens(fields)
+    each = completion if bound is None else bound[1]
+    answered = each * (_number(fields, "n") or 1) if answers else 0
+    spend = max((cost(deployment, prompt, answered) for deployment in deployments), default=0)
+    return Amount(prompt + answered, spend)
+
+
+def _number(fields: Mapping[str, msgspec.Raw], name: str) -> int | None:
+    if name not in fields:
+        return None
+    number = _NUMBER.decode(fields[name])  # the contract's schema has seen that it is one, or null
+    return None if number is None else int(number)
