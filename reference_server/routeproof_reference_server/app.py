@@ -18,7 +18,8 @@ import msgspec
 from quart import Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from routeproof_reference_server.asgi import BODY_SECONDS_MAX, Gateway, visit
+from routeproof_reference_server.admission import Admission
+from routeproof_reference_server.asgi import Gateway, visit
 from routeproof_reference_server.auth import Caller, KeyRing
 from routeproof_reference_server.config import GatewayConfig, ModelConfig
 from routeproof_reference_server.dial import Dialling
@@ -58,7 +59,13 @@ TOKENS_PRICED: Final = 1_000_000  # by a price of the configuration
 
 # What Quart and Werkzeug refuse on their own, by status.
 _REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
-    {404: "path_not_found", 405: "method_not_allowed", 413: "payload_too_large", 500: "internal_error"}
+    {
+        404: "path_not_found",
+        405: "method_not_allowed",
+        408: "request_timeout",
+        413: "payload_too_large",
+        500: "internal_error",
+    }
 )
 
 
@@ -90,6 +97,7 @@ def create_app(
         catalogue=catalogue,
         relay=Relay(router, upstream, ledger or NoLedger(), chance),
         limits=limiter,
+        admission=Admission(requests_max=config.clients.requests_max, wait=config.clients.requests_wait),
         default_strategy=config.routing.default_strategy,
         wall=wall,
         drain=drain or Drain(),
@@ -97,7 +105,7 @@ def create_app(
     observers = (limiter,) if observer is None else (limiter, observer)
     app = Gateway(chance, Observers(observers), router, dial)
     app.config["RESPONSE_TIMEOUT"] = None  # deadlines are per attempt; a stream may be long
-    app.config["BODY_TIMEOUT"] = BODY_SECONDS_MAX
+    app.config["BODY_TIMEOUT"] = config.clients.body
     app.config["MAX_CONTENT_LENGTH"] = config.server.body_bytes_max or _CONTRACT.limits.body_bytes_max
     handlers.bind(app)
     app.after_serving(dial.aclose)
@@ -111,6 +119,7 @@ class _Handlers:
     catalogue: Catalogue
     relay: Relay
     limits: Limiter
+    admission: Admission
     default_strategy: Strategy
     wall: Callable[[], float]
     drain: Drain
@@ -138,6 +147,7 @@ class _Handlers:
         caller = self._caller()
         strategy = asked_strategy(request.headers.getlist(STRATEGY))
         fallback = asked_fallback(request.headers.getlist(FALLBACK))
+        await visit().stack.enter_async_context(self.admission.place())
         body = reader.read(await _body(), strategy_is_given=strategy is not None)
         record = visit().record
         record.asked(operation.id, caller, body, strategy or self.default_strategy)

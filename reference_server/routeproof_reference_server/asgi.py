@@ -21,13 +21,13 @@ from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
 from routeproof_reference_server.dial import Dialling
+from routeproof_reference_server.headers import new_id
 from routeproof_reference_server.records import Head, Observer, RequestRecord
 from routeproof_reference_server.routing import Router
 
 _LOG: Final = logging.getLogger("routeproof.gateway")
 _VISIT: Final = "routeproof.visit"
 
-BODY_SECONDS_MAX: Final = 60.0  #: seconds that a client may take to send a request
 AT_ONCE_BYTES_MAX: Final = 16_384  # of a body that is sent with its end: as much a socket takes whoever reads (tcp(7))
 END_SECONDS_MAX: Final = 5.0  #: seconds that an answer's end may take, and that of its connection with it
 
@@ -95,7 +95,7 @@ class _Connection(TrioASGIHTTPConnection):
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
         visit = _visit(self.scope)
         if not visit.body_came.is_set():
-            with trio.move_on_after(BODY_SECONDS_MAX):
+            with trio.move_on_at(visit.record.began + cast("float", self.app.config["BODY_TIMEOUT"])):
                 await visit.body_came.wait()
         headers = encode_headers(response.headers)
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
@@ -141,9 +141,9 @@ class Gateway(QuartTrio):
         self.url_map.merge_slashes = False  # a path is taken as it comes, never redirected
 
     def new_record(self, head: Head) -> RequestRecord:
-        """Return the record of a request that begins, under an id that no other request has: 96 random bits."""
-        id_ = f"req-{self._rng.getrandbits(96):024x}"
-        record = RequestRecord(id=id_, began=trio.current_time(), observer=self._observer, head=head)
+        """Return the record of a request that begins."""
+        began = trio.current_time()
+        record = RequestRecord(id=new_id(self._rng), began=began, observer=self._observer, head=head)
         self._observer.request_began(record)
         return record
 

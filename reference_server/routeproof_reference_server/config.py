@@ -41,6 +41,19 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     drain_delay: _Wait = 0.0  # seconds before that in which requests are still taken, though /readyz says no
 
 
+class ClientsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many clients there may be at once, and how long each is waited for, in seconds."""
+
+    connections_max: _Count = 4096  # at once; the one that has been idle the longest makes room for a newcomer
+    requests_max: _Count = 1000  # under way at once, as many as there are connections to the providers
+    requests_wait: _Wait = 0.0  # how long one more waits for its turn before its 503
+    idle: _Seconds = 5.0  # a connection without a request, as hypercorn keeps it
+    head: _Seconds = 10.0  # from a head's first byte to its last
+    body: _Seconds = 60.0  # from the head to the body's last byte
+    write: _Seconds = 30.0  # until a client has taken the next 64 KiB of an answer, or what there is of them
+    write_total: _Seconds = 600.0  # that a client may keep one answer waiting, all together
+
+
 class TimeoutsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long one attempt may take, in seconds; a request takes at most its number of attempts times `total`."""
 
@@ -164,6 +177,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     models: Annotated[tuple[ModelConfig, ...], msgspec.Meta(min_length=1)]  # what clients may ask for
     keys: tuple[KeyConfig, ...] = ()  # who may ask; nobody where it is left out
     server: ServerConfig = ServerConfig()  # where the gateway listens
+    clients: ClientsConfig = ClientsConfig()  # how many clients there may be, and how slow
     routing: RoutingConfig = RoutingConfig()  # how a provider is chosen
     breaker: BreakerConfig = BreakerConfig()  # when a provider is left alone
     timeouts: TimeoutsConfig = TimeoutsConfig()  # how long an attempt may take

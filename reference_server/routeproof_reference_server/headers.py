@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import Final
 
 from routeproof_reference_server.errors import GatewayError, echoed
@@ -55,6 +56,11 @@ def told_route(provider: str, elapsed: float) -> dict[str, str]:
     Whole milliseconds, rounded down: never more than the client measures.
     """
     return {PROVIDER: provider, LATENCY_MS: str(int(elapsed * 1000))}
+
+
+def new_id(rng: Random) -> str:
+    """Return a request id that no other request has: 96 random bits."""
+    return f"req-{rng.getrandbits(96):024x}"
 
 
 def _strategies() -> str:

@@ -1,4 +1,4 @@
-"""The gateway on a socket: hypercorn on Trio."""
+"""The gateway on a socket: hypercorn's HTTP on Trio, with connections of our own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Final, TypeAlias
 
 import httpcore2
 import trio
-from hypercorn.config import Config
 
 from routeproof_reference_server.app import create_app
 from routeproof_reference_server.asgi import Gateway
 from routeproof_reference_server.config import DEFAULT_FILE, GatewayConfig, load_config
+from routeproof_reference_server.edge import edge_settings
 from routeproof_reference_server.operations.house import House
 from routeproof_reference_server.operations.listening import Door
 from routeproof_reference_server.operations.log import Log, Sink, to_descriptor
@@ -59,14 +59,15 @@ async def serve(
         with log.hears(_LOG):
             house = House(config, log, nursery)
             await house.open()
-            settings = hypercorn_config(config)
             if beside is not None:
-                nursery.start_soon(Door(house.operations, settings, beside).run, trio.sleep_forever)
+                nursery.start_soon(
+                    Door(house.operations, edge_settings(config, Random()), beside).run, trio.sleep_forever
+                )
             if reloads is not None:
                 nursery.start_soon(house.follow, reloads)
             task_status.started(_base_url(bound))
             until = trio.sleep_forever if shutdown_trigger is None else partial(house.end_after, shutdown_trigger)
-            await Door(house.front, settings, bound).run(until)
+            await Door(house.front, edge_settings(config, Random()), bound).run(until)
             await house.close()
         nursery.cancel_scope.cancel()
 
@@ -83,17 +84,6 @@ def _bound(host: str, port: int, backlog: int) -> socket.socket:
     except OSError as error:
         wanted = "choose another address, or port 0 for any free one"
         raise RouteproofError(f"cannot listen on {host} port {port}: {error.strerror}; {wanted}") from error
-
-
-def hypercorn_config(config: GatewayConfig) -> Config:
-    """Return hypercorn's settings for *config*, less the address."""
-    settings = Config()
-    settings.backlog = config.server.backlog
-    settings.accesslog = None
-    settings.errorlog = logging.getLogger("routeproof.gateway")
-    settings.include_server_header = False
-    settings.h11_max_incomplete_size = load_contract().limits.header_bytes_max
-    return settings
 
 
 def simulated(

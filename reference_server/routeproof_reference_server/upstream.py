@@ -284,12 +284,16 @@ async def _events(pieces: AsyncIterator[bytes], patience: Patience, reader: Chun
     Comments and half events do not count as progress.
     """
     decoder = SSEDecoder()
+    left = LIMITS.stream_bytes_max
     is_done = False
     while not is_done:
         with patience.spent():
             piece = await anext(pieces, None)
         if piece is None:
             raise Unpromised("its stream broke off before its end")
+        left -= len(piece)
+        if left < 0:
+            raise Unpromised(f"its stream is longer than {LIMITS.stream_bytes_max} bytes")
         ready: list[bytes] = []
         try:
             for event in decoder.feed(piece):

@@ -61,6 +61,7 @@ class Limits:
     fallback_items_max: int
     response_bytes_max: int
     event_bytes_max: int  #: of one event of a stream
+    stream_bytes_max: int  #: of a whole stream, as the provider sends it
 
 
 @final

@@ -66,6 +66,7 @@ SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "openai": "The reference of the public OpenAI API.",
         "rfc9110": "RFC 9110, HTTP Semantics.",
         "rfc9112": "RFC 9112, HTTP/1.1.",
+        "rfc6585": "RFC 6585, Additional HTTP Status Codes.",
         "rfc6750": "RFC 6750, Bearer Token Usage.",
         "sse": "The event-stream format of the WHATWG HTML standard.",
     }

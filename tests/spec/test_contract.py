@@ -71,12 +71,15 @@ def test_error_table_is_that_of_the_contract() -> None:
         "model_not_found": (404, "not_found_error", "model_not_found"),
         "path_not_found": (404, "not_found_error", "path_not_found"),
         "method_not_allowed": (405, "invalid_request_error", "method_not_allowed"),
+        "request_timeout": (408, "invalid_request_error", "request_timeout"),
         "payload_too_large": (413, "invalid_request_error", "payload_too_large"),
         "out_of_range": (422, "invalid_request_error", "out_of_range"),
         "rate_limit_exceeded": (429, "rate_limit_error", "rate_limit_exceeded"),
+        "headers_too_large": (431, "invalid_request_error", "headers_too_large"),
         "internal_error": (500, "api_error", "internal_error"),
         "provider_unavailable": (503, "provider_error", "provider_unavailable"),
         "shutting_down": (503, "api_error", "shutting_down"),
+        "overloaded": (503, "api_error", "overloaded"),
         "provider_rejected": (400, "invalid_request_error", "provider_rejected"),
     }
 
@@ -122,6 +125,7 @@ def test_limits_are_bounded_and_positive() -> None:
         fallback_items_max=16,
         response_bytes_max=32 * 2**20,
         event_bytes_max=4 * 2**20,
+        stream_bytes_max=128 * 2**20,
     )
 
 

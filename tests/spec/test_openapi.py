@@ -286,7 +286,11 @@ def test_every_response_names_the_headers_that_it_bears() -> None:
     limits = {name for role, name in roles.items() if role.startswith("ratelimit_")}
     assert len(limits) == 3
     for operation_id, status, response in responses():
-        expected = {roles["request_id"]} | (limits if status != "401" else {roles["challenge"]})
+        expected = {roles["request_id"]}
+        if status not in {"401", "431"}:
+            expected |= limits
+        if status == "401":
+            expected |= {roles["challenge"]}
         if status == "503" or (status == "200" and CONTRACT.operations[operation_id].request):
             expected |= {roles["provider"], roles["latency_ms"]}
         if status in {"429", "503"}:

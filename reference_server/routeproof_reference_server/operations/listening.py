@@ -14,10 +14,10 @@ from typing import Final, final
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, ConnectionState
+from hypercorn.typing import ASGIFramework
+
+from routeproof_reference_server.edge import Connection, EdgeSettings
 
 LINGER: Final = 0.25  #: seconds that a connection gets to bring its request, once no other is let in
 GRACE: Final = 3.0  #: seconds that connections then get to close, before they are closed under whoever still uses them
@@ -27,14 +27,14 @@ GRACE: Final = 3.0  #: seconds that connections then get to close, before they a
 class Door:
     """Lets connections in to *app* on *bound*, a socket that listens; owns and closes it."""
 
-    def __init__(self, app: ASGIFramework, settings: Config, bound: socket.socket) -> None:
+    def __init__(self, app: ASGIFramework, settings: EdgeSettings, bound: socket.socket) -> None:
         bound.setblocking(False)
         self._bound = bound
         self._listener = _Kept(bound)
         self._context = WorkerContext(None)
         self._open: set[trio.SocketStream] = set()
         self._emptied = trio.Event()
-        self._serve = partial(TCPServer, ASGIWrapper(app), settings, self._context, ConnectionState({}))
+        self._serve = partial(Connection, ASGIWrapper(app), settings, self._context, {})
 
     async def run(self, until: Callable[[], Awaitable[None]]) -> None:
         """Serve *until* that returns; then end without losing anybody."""
@@ -54,7 +54,7 @@ class Door:
     async def _connection(self, stream: trio.SocketStream) -> None:
         self._open.add(stream)
         try:
-            await self._serve(stream)  # type: ignore[arg-type]  # it is annotated for TLS alone, and takes both
+            await self._serve(stream).run()
         finally:
             self._open.discard(stream)
             if not self._open:
@@ -70,7 +70,7 @@ class Door:
             connections.start_soon(self._connection, trio.SocketStream(trio.socket.from_stdlib_socket(accepted)))
 
     async def _clear(self, connections: trio.CancelScope) -> None:
-        """Close what does not close by itself. Hypercorn shields what it sends, for ever where nobody reads it."""
+        """Close what does not close by itself. What is sent is shielded while its client may still read it."""
         with trio.move_on_after(GRACE):
             while self._open:
                 self._emptied = trio.Event()
