@@ -27,6 +27,7 @@ PROFILES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "core": "A client of the OpenAI API can use the gateway: models, bodies, headers, errors.",
         "routing": "A name and a strategy choose the provider that they promise.",
+        "health": "Who fails is left alone for a time, and found again.",
         "fallback": "When a provider fails, the right one is asked next, or the client is told the truth.",
         "streaming": "A stream has the right grammar, comes as it is made, and ends honestly.",
         "security": "Only a good key is served, within its restrictions, and no error tells a secret.",

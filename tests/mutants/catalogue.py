@@ -10,11 +10,12 @@ from tests.mutants.breaks import BREAKS, Break
 from tests.mutants.edge_answers import ANSWERS
 from tests.mutants.edge_doors import DOORS
 from tests.mutants.edge_legal import LEGAL
+from tests.mutants.health import HEALTH, VARIANTS
 from tests.mutants.limits import LIMITS
 from tests.mutants.operating import OPERATING
 from tests.mutants.streams import STREAMS
 
-_ALL = (*BREAKS.values(), *DOORS, *ANSWERS, *ATTEMPTS, *STREAMS, *OPERATING, *LIMITS)
+_ALL = (*BREAKS.values(), *DOORS, *ANSWERS, *ATTEMPTS, *STREAMS, *HEALTH, *OPERATING, *LIMITS)
 
 MUTANTS: Final[Mapping[str, Break]] = {each.name: each for each in _ALL}
 
@@ -22,6 +23,7 @@ MUTANTS: Final[Mapping[str, Break]] = {each.name: each for each in _ALL}
 CHANGES: Final[Mapping[str, Callable[[], None]]] = {
     **{name: each.apply for name, each in MUTANTS.items()},
     **LEGAL,
+    **VARIANTS,
 }
 
 assert len(MUTANTS) == len(_ALL), "two mutants have the same name"

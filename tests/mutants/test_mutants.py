@@ -11,6 +11,7 @@ from routeproof_spec.requirement import Level, get_requirement, load_requirement
 from tests.mutants.breaks import BREAKS, Break
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.edge_legal import LEGAL
+from tests.mutants.health import VARIANTS
 from tests.mutants.judging import judged
 
 
@@ -56,7 +57,7 @@ def test_what_is_missing_breaks_one_rule_alone(name: str, asked: str, broken: st
 
 @pytest.mark.end_to_end
 @pytest.mark.kill_matrix
-@pytest.mark.parametrize("name", LEGAL)
+@pytest.mark.parametrize("name", [*LEGAL, *VARIANTS])
 def test_a_right_gateway_may_be_different(name: str, tmp_path: Path) -> None:
     code, report = judged(name, tmp_path)
     amiss = [(check["name"], check["reason"]) for check in report["checks"] if check["outcome"] != "pass"]

@@ -36,6 +36,10 @@ class Deployment:
     prompt_price: int = 0  #: pico-USD for one token
     completion_price: int = 0  #: pico-USD for one token
 
+    def __hash__(self) -> int:
+        # Its names tell it from all others, and it is looked up a dozen times a request.
+        return hash((self.model, self.provider))
+
     @property
     def pinned_name(self) -> str:
         """The name by which a client asks for this deployment and no other."""
