@@ -35,8 +35,10 @@ bench: $(VENV)/.installed-dev ## Print the ratios that the documentation claims
 	AIMOCK="$$(test -e $(PEERS)/.installed && echo $(PEERS)/node_modules/@copilotkit/aimock)" \
 		$(BIN)/python benchmarks/providers.py
 	$(BIN)/python benchmarks/provider_streams.py
+	LITELLM="$$(test -e $(PEERS)/litellm/.installed && echo $(PEERS)/litellm/bin/litellm)" \
+		$(BIN)/python benchmarks/gateway.py
 
-peers: $(PEERS)/.installed ## Install what `make bench` measures beside ours (needs npm)
+peers: $(PEERS)/.installed $(PEERS)/litellm/.installed ## Install what `make bench` measures beside ours (needs npm and Python 3.12)
 
 clean: ## Remove what was installed and made
 	rm -rf $(VENV) $(SUBJECTS) $(PEERS) build dist $(REPORT)
@@ -57,6 +59,15 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 # Fake providers that nobody here wrote, for the benchmarks alone.
 $(PEERS)/.installed:
 	npm install --silent --no-fund --no-audit --prefix $(PEERS) @copilotkit/aimock@1.43.0
+	@touch $@
+
+# LiteLLM's proxy, for the benchmarks alone. Its pinned dependencies want Python 3.12: PYTHON312 says where it is.
+PYTHON312 ?= $(shell for each in python3.12 "$$HOME"/.pyenv/versions/3.12.*/bin/python3.12; do \
+	"$$each" -c pass 2>/dev/null && echo "$$each" && break; done)
+$(PEERS)/litellm/.installed:
+	@test -n "$(PYTHON312)" || { echo "LiteLLM wants Python 3.12, and there is none: install it, or name it by PYTHON312=..." >&2; exit 1; }
+	"$(PYTHON312)" -m venv $(PEERS)/litellm
+	$(PEERS)/litellm/bin/python -m pip install --quiet 'litellm[proxy]==1.106.2'
 	@touch $@
 
 # Gateways that nobody here wrote, and that the suite judges. They are never dependencies of the project.

@@ -13,12 +13,14 @@ CONNECTIONS = 16
 RECEIVE_BYTES = 1 << 20
 
 
-def chat_requests(key: str, *, path: str = "/v1/chat/completions", stream: bool = False) -> Iterator[bytes]:
+def chat_requests(
+    key: str, *, path: str = "/v1/chat/completions", stream: bool = False, model: str = "gpt-4o"
+) -> Iterator[bytes]:
     """Yield requests without end; no two have the same body, as no two of an application have."""
     asked = b', "stream": true' if stream else b""
     for number in count():
-        body = b'{"model": "gpt-4o", "messages": [{"role": "user", "content": "How fast are you? %08d"}]%b}'
-        data = body % (number, asked)
+        body = b'{"model": "%b", "messages": [{"role": "user", "content": "How fast are you? %08d"}]%b}'
+        data = body % (model.encode(), number, asked)
         head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
         yield f"{head}content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n".encode() + data
 
@@ -62,6 +64,8 @@ def load(port: int, requests: Iterator[bytes], seconds: float, *, connections: i
                 raise ConnectionError(f"the server closed a connection after {answered} answers")
             each.received += data
             if each.is_complete():
+                if not each.received.startswith(b"HTTP/1.1 200 "):
+                    raise ConnectionError(f"an answer that is none: {each.received[:200]!r}")
                 answered += 1
                 each.received = b""
                 each.socket.sendall(next(requests))

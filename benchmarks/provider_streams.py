@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -55,9 +56,12 @@ def port_of(fleet: RunningFleet, name: str) -> int:
     return int(fleet.base_urls[name].removesuffix("/v1").rpartition(":")[2])
 
 
-def stream_together(port: int, count: int) -> None:
+def stream_together(
+    port: int, count: int, *, key: str = KEY, model: str = "gpt-4o", each_second: Callable[[], None] = lambda: None
+) -> None:
     """Ask for *count* streams, all of which run together once the last is asked for, and read them to their ends."""
-    requests = chat_requests(KEY, stream=True)
+    requests = chat_requests(key, stream=True, model=model)
+    looked = 0.0
     poll = select.epoll()
     open_ones: dict[int, tuple[socket.socket, bytes]] = {}
     began = time.perf_counter()
@@ -69,6 +73,9 @@ def stream_together(port: int, count: int) -> None:
             poll.register(asking.fileno(), select.EPOLLIN)
             asking.sendall(next(requests))
             asked += 1
+        if time.perf_counter() - looked >= 1.0:
+            looked = time.perf_counter()
+            each_second()
         for number, _ in poll.poll(0):
             asking, tail = open_ones[number]
             tail = (tail + asking.recv(1 << 16))[-5:]

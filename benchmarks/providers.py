@@ -81,6 +81,7 @@ def served(serve: Callable[[Connection], None]) -> Generator[tuple[int, Any]]:
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
     process.start()
+    there.close()  # so that its end is felt here
     try:
         assert process.pid is not None
         yield process.pid, here.recv()

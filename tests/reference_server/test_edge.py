@@ -282,3 +282,29 @@ def test_a_client_that_reads_a_little_now_and_then_is_let_go_in_the_end() -> Non
                 await trio.sleep(SOON / 4)
 
     trio.run(partial(stream_to, read, write=SECONDS_MAX, write_total=2 * SOON))
+
+
+# What a client gets at once
+
+
+def test_a_head_leaves_with_the_first_of_its_body() -> None:
+    async def test(port: int) -> None:
+        async with await trio.open_tcp_stream("127.0.0.1", port) as client:
+            for _ in range(3):  # the connection lives on
+                await client.send_all(MODELS)
+                with trio.fail_after(SECONDS_MAX):
+                    data = await client.receive_some()
+                assert data.startswith(b"HTTP/1.1 200 ")
+                assert b'\r\n\r\n{"object":"list"' in data
+
+    run(test)
+
+
+def test_who_waits_to_be_told_to_continue_is_told_at_once() -> None:
+    async def test(port: int) -> None:
+        async with await trio.open_tcp_stream("127.0.0.1", port) as client:
+            await client.send_all(HEAD + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+            with trio.fail_after(SECONDS_MAX):
+                assert (await client.receive_some()).startswith(b"HTTP/1.1 100 ")
+
+    run(test)

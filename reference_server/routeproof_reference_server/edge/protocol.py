@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Final, cast, final
 
 import h11
-from hypercorn.events import Closed
+from hypercorn.events import Closed, RawData
 from hypercorn.protocol.events import Request
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.typing import H11SendableEvent
 
 from routeproof_reference_server.edge.framing import flaw, head_bytes, origin_form
 from routeproof_reference_server.edge.settings import EdgeSettings
@@ -25,6 +26,8 @@ _ROWS: Final = {408: "request_timeout", 431: "headers_too_large", 503: "overload
 @final
 class Protocol(H11Protocol):
     """One connection's HTTP."""
+
+    _head: bytes = b""  # that waits for what follows it
 
     @property
     def has_half_a_head(self) -> bool:
@@ -46,6 +49,24 @@ class Protocol(H11Protocol):
         await self._send_h11_event(h11.Response(status_code=status, headers=fields))
         await self._send_h11_event(h11.Data(data=body))
         await self._send_h11_event(h11.EndOfMessage())
+
+    async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        """Send *event*, a response's head together with the first of its body, and no bytes not at all.
+
+        Hypercorn has both at hand in the same moment, and sends them one by one: each is a call of the system, and
+        wakes the client.
+        """
+        try:
+            data = self.connection.send(event) or b""
+        except h11.LocalProtocolError:
+            if self.connection.their_state is not h11.ERROR:
+                raise
+            return
+        data, self._head = self._head + data, b""
+        if isinstance(event, h11.Response):
+            self._head = data
+        elif data:
+            await self.send(RawData(data))
 
     async def _send_error_response(self, status_code: int) -> None:
         # Whatever h11 finds: a body's broken framing too, where nothing has been answered yet.
