@@ -11,7 +11,7 @@ on a machine that has other work, trust the ratios of one run alone, and those o
 1. Whole answers: 16 connections that ask again when they are answered.
 2. 32 streams of 50 chunks that come at once.
 3. 40 streams of 50 chunks at 20 a second, so slow that every chunk comes, and goes, alone: what one chunk costs.
-4. 1,000 streams at 5 tokens a second, all open together: the memory that ours hold (resident set size).
+4. 1,000 streams so slow that they are open together: the memory that ours hold (resident set size).
 
 LiteLLM is measured where `LITELLM` names its command (`make peers` installs it).
 """
@@ -96,22 +96,24 @@ def compare(kind: Kind, subjects: dict[str, Subject], seconds: float) -> None:
 def check(subjects: dict[str, Subject]) -> None:
     """Ask each for one of everything: that it answers well, and so that no first time is measured."""
     for name, (_, port) in subjects.items():
-        for provider, stream in (("fast", False), *((each, True) for each in MODELS)):
+        for provider, stream in (("fast", False), ("fast", True), ("paced", True)):
             answer = one_answer(port, next(chat_requests(CLIENT_KEY, stream=stream, model=MODELS[provider])))
             if not answer.startswith(b"HTTP/1.1 200 ") or stream != (answer.count(b"data: ") > TOKENS):
                 raise RuntimeError(f"{name} does not answer as it should: {answer[:500]!r}")
 
 
 def show_memory(subjects: dict[str, Subject]) -> None:
-    print(f"{SLOW_STREAMS} streams open together")
+    print(f"{SLOW_STREAMS} slow streams")
     for name, (pid, port) in subjects.items():
-        seen = [resident(pid)]
+        before = resident(pid)
+        seen: list[tuple[int, float]] = []
 
-        def look(pid: int = pid, seen: list[float] = seen) -> None:
-            seen.append(resident(pid))
+        def watch(is_open: int, pid: int = pid, seen: list[tuple[int, float]] = seen) -> None:
+            seen.append((is_open, resident(pid)))
 
-        stream_together(port, SLOW_STREAMS, key=CLIENT_KEY, model=MODELS["slow"], each_second=look)
-        print(f"  {name}: {max(seen):,.0f} MB at most, {seen[0]:,.0f} MB before")
+        stream_together(port, SLOW_STREAMS, key=CLIENT_KEY, model=MODELS["slow"], watch=watch)
+        together, most = max(count for count, _ in seen), max(held for _, held in seen)
+        print(f"  {name}: {most:,.0f} MB at most, {before:,.0f} MB before; {together:,} were open together")
 
 
 def main() -> None:

@@ -33,7 +33,9 @@ KEY = "sk-bench"  # of the providers
 CLIENT_KEY = "th-local"  # of the reference, and of LiteLLM: of our own clients
 TOKENS = 48  # with the role and the finish: 50 chunks of a stream
 #: What each provider is called, and its pace in tokens a second; None: all at once.
-PACES: dict[str, float | None] = {"fast": None, "paced": 20.0, "slow": 5.0}
+PACES: dict[str, float | None] = {"fast": None, "paced": 20.0, "slow": 0.3}
+#: A slow stream lasts for forty seconds, so that a thousand can be begun before the first has ended.
+SLOW_TOKENS = 13
 #: The model of the reference's default configuration that stands for each; it is served by that provider alone.
 MODELS = {"fast": "gpt-4o", "paced": "claude-sonnet-4.5", "slow": "gpt-4o-mini"}
 START = 90.0  #: seconds that LiteLLM may take to start; 15 to 25 are usual
@@ -48,7 +50,10 @@ def serve_providers(tell: Connection) -> None:
 
     async def main() -> None:
         providers = tuple(
-            ProviderConfig(name=name, key=KEY, tokens=TOKENS, behaviour=behaviour(pace)) for name, pace in PACES.items()
+            ProviderConfig(
+                name=name, key=KEY, tokens=SLOW_TOKENS if name == "slow" else TOKENS, behaviour=behaviour(pace)
+            )
+            for name, pace in PACES.items()
         )
         async with serving_fleet(FleetConfig(providers=providers)) as fleet:
             collect_seldom()  # as `routeproof providers` does

@@ -57,9 +57,12 @@ def port_of(fleet: RunningFleet, name: str) -> int:
 
 
 def stream_together(
-    port: int, count: int, *, key: str = KEY, model: str = "gpt-4o", each_second: Callable[[], None] = lambda: None
+    port: int, count: int, *, key: str = KEY, model: str = "gpt-4o", watch: Callable[[int], object] = lambda _: None
 ) -> None:
-    """Ask for *count* streams, all of which run together once the last is asked for, and read them to their ends."""
+    """Ask for *count* streams, all of which run together once the last is asked for, and read them to their ends.
+
+    *watch* is told once a second how many have begun and not ended.
+    """
     requests = chat_requests(key, stream=True, model=model)
     looked = 0.0
     poll = select.epoll()
@@ -75,7 +78,7 @@ def stream_together(
             asked += 1
         if time.perf_counter() - looked >= 1.0:
             looked = time.perf_counter()
-            each_second()
+            watch(sum(tail != b"" for _, tail in open_ones.values()))
         for number, _ in poll.poll(0):
             asking, tail = open_ones[number]
             tail = (tail + asking.recv(1 << 16))[-5:]
