@@ -7,7 +7,7 @@ SUBJECTS := .venv-subjects
 PEERS := .peers
 REPORT ?= report
 
-.PHONY: help demo test lint wheel-test kill-matrix bench peers clean
+.PHONY: help demo test lint wheel-test kill-matrix fuzz bench peers clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ wheel-test: $(VENV)/.installed-dev ## Build the wheel, install it alone, and run
 
 kill-matrix: $(VENV)/.installed-dev ## Judge every wrong gateway, and every right but different one (many minutes)
 	$(BIN)/python -m pytest -n 2 tests/mutants
+
+fuzz: $(VENV)/.installed-dev ## Send the gateway 105,000 broken requests and answers (many minutes; SEED=1)
+	$(BIN)/python -m tests.fuzz --seed $(or $(SEED),1)
 
 bench: $(VENV)/.installed-dev ## Print the ratios that the documentation claims
 	AIMOCK="$$(test -e $(PEERS)/.installed && echo $(PEERS)/node_modules/@copilotkit/aimock)" \

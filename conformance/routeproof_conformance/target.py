@@ -13,6 +13,7 @@ from routeproof_conformance.ask import Link
 from routeproof_conformance.dialect import Dialect, load_dialect
 from routeproof_conformance.judge.outcome import NotDeclared
 from routeproof_conformance.target_file import (
+    BoundsTable,
     Identity,
     LimitsTable,
     ModelsTable,
@@ -73,6 +74,11 @@ class Target:
     def timing(self) -> TimingTable:
         """The gateway's timeouts and the judge's bounds."""
         return self.tables.timing
+
+    @property
+    def bounds(self) -> BoundsTable:
+        """What it takes at most."""
+        return self.tables.bounds
 
     @property
     def stats(self) -> StatsTable:

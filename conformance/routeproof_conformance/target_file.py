@@ -168,6 +168,12 @@ class OperationsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     drain: Seconds | None = None  #: seconds in which it ends after SIGTERM, once nothing is under way any more
 
 
+class BoundsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the gateway takes at most; what is left out is not judged."""
+
+    requests_max: Positive | None = None  # requests for an answer that may be under way at once
+
+
 class StatsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Chances of a wrong verdict of a sequential test: alpha of a false alarm, beta of a miss."""
 
@@ -200,6 +206,7 @@ class TargetFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     limits: LimitsTable = LimitsTable()
     timing: TimingTable = TimingTable()
     operations: OperationsTable = OperationsTable()
+    bounds: BoundsTable = BoundsTable()
     stats: StatsTable = StatsTable()
     expected: tuple[Expectation, ...] = ()
 

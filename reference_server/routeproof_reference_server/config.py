@@ -115,6 +115,10 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     api_key: str = ""  # the gateway's own key there; or `api_key_env`
     api_key_env: str = ""  # the environment variable that holds the key
 
+    def __repr__(self) -> str:
+        """Return it without its key, which would else stand in every traceback that shows a configuration."""
+        return f"ProviderConfig(name={self.name!r}, base_url={self.base_url!r})"
+
 
 class CapabilitiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model can be asked for."""

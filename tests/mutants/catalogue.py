@@ -10,12 +10,13 @@ from tests.mutants.breaks import BREAKS, Break
 from tests.mutants.edge_answers import ANSWERS
 from tests.mutants.edge_doors import DOORS
 from tests.mutants.edge_legal import LEGAL
+from tests.mutants.hardening import HARDENING
 from tests.mutants.health import HEALTH, VARIANTS
 from tests.mutants.limits import LIMITS
 from tests.mutants.operating import OPERATING
 from tests.mutants.streams import STREAMS
 
-_ALL = (*BREAKS.values(), *DOORS, *ANSWERS, *ATTEMPTS, *STREAMS, *HEALTH, *OPERATING, *LIMITS)
+_ALL = (*BREAKS.values(), *DOORS, *ANSWERS, *ATTEMPTS, *STREAMS, *HEALTH, *OPERATING, *LIMITS, *HARDENING)
 
 MUTANTS: Final[Mapping[str, Break]] = {each.name: each for each in _ALL}
 

@@ -55,6 +55,8 @@ AMBIGUOUS = {
     "chunks in HTTP/1.0": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "no host": b"GET /v1/models HTTP/1.1\r\n\r\n",
     "two hosts": b"GET /v1/models HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "a host that is none": b"GET /v1/models HTTP/1.1\r\nHost: " + b"a" * 64 + b"\r\n\r\n",
+    "a host with an empty label": b"GET /v1/models HTTP/1.1\r\nHost: a..b\r\n\r\n",
     "NUL in a field": b"GET /v1/models HTTP/1.1\r\nHost: a\r\nX-A: b\x00c\r\n\r\n",
     "CR in a field": b"GET /v1/models HTTP/1.1\r\nHost: a\r\nX-A: b\rX-B: c\r\n\r\n",
     "a blank in the target": b"GET /v1/ models HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -87,6 +89,15 @@ def test_a_head_that_is_too_large_is_refused_in_words(size: int) -> None:
         data = MODELS[:-2] + b"X-Large: " + b"x" * (16 * 1024 + size) + b"\r\n\r\n"
         answer = await say(port, data)
         assert (answer.status, answer.code) == (431, "headers_too_large")
+
+    run(test)
+
+
+@pytest.mark.parametrize("host", [b"", b"gateway.test:8700", b"127.0.0.1", b"[::1]:80", b"a_b.c-d."])
+def test_a_host_is_a_name_or_an_address(host: bytes) -> None:
+    async def test(port: int) -> None:
+        answer = await say(port, MODELS.replace(b"Host: gateway", b"Host: " + host))
+        assert answer.status == 200
 
     run(test)
 

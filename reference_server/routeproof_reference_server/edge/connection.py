@@ -56,6 +56,7 @@ class Connection:
         self._sending = trio.Lock()
         self._reading = trio.CancelScope()
         self._timer = trio.CancelScope()
+        self._is_deaf = False  # what still comes is not listened to
         self._is_closing = False
         self._is_head_timed = False
         self._waited = 0.0  #: seconds that the client has kept its answer waiting
@@ -115,7 +116,7 @@ class Connection:
         with self._reading, suppress(*_GONE):
             while True:
                 data = await self._stream.receive_some(READ_BYTES)
-                if not self._is_closing:
+                if not self._is_deaf:
                     await self._take(bytes(data))
                 if not data:
                     break
@@ -170,7 +171,8 @@ class Connection:
             with trio.move_on_after(seconds) as patience:
                 await self._context.terminated.wait()
             with trio.CancelScope(shield=True):
-                if says and patience.cancelled_caught:
+                if says and patience.cancelled_caught and self._protocol.has_half_a_head:
+                    self._is_deaf = True
                     await self._protocol.refuse(408)
                 await self._protocol.handle(Closed())
                 await self._close()
@@ -179,7 +181,8 @@ class Connection:
         """Say that nothing more will come; whoever reads closes the socket when the client has heard it (rule 3)."""
         if self._is_closing:
             return
-        self._is_closing = True
+        self._is_deaf = self._is_closing = True
         self._reading.deadline = trio.current_time() + LINGER
-        with suppress(*_GONE, trio.BusyResourceError):
-            await self._stream.send_eof()
+        async with self._sending:
+            with suppress(*_GONE):
+                await self._stream.send_eof()

@@ -7,11 +7,14 @@ as the standard has it: nothing of a head is ever sent on, so nobody behind this
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import h11
 
 _VERSIONS: Final = (b"1.0", b"1.1")
+# A name of labels as DNS knows them, or an address (RFC 9110, 7.2); none, as a client that has no name for us may send.
+_HOST: Final = re.compile(rb"(?:(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|\[[0-9A-Fa-f:.]{2,45}\])?(?::\d{1,5})?", re.ASCII)
 _SCHEMES: Final = (b"http://", b"https://")
 
 
@@ -31,8 +34,8 @@ def flaw(request: h11.Request) -> str | None:
         return "A request has a Content-Length or a Transfer-Encoding, not both."
     if has_encoding and request.http_version == b"1.0":
         return "HTTP/1.0 has no Transfer-Encoding."
-    if names.count(b"host") > 1:
-        return "A request has one Host."
+    if any(_HOST.fullmatch(value) is None for name, value in request.headers if name == b"host"):
+        return "The Host is no name and no address."
     if origin_form(request.target) is None:
         return "The target must be a path or an absolute URL."
     return None

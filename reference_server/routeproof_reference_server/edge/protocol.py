@@ -46,9 +46,9 @@ class Protocol(H11Protocol):
             (REQUEST_ID.encode(), settings.new_id().encode()),
             *self.config.response_headers("h11"),
         ]
-        await self._send_h11_event(h11.Response(status_code=status, headers=fields))
-        await self._send_h11_event(h11.Data(data=body))
-        await self._send_h11_event(h11.EndOfMessage())
+        told = h11.Response(status_code=status, headers=fields), h11.Data(data=body), h11.EndOfMessage()
+        parts = [self.connection.send(each) for each in told]  # at once: nobody else answers in between
+        await self.send(RawData(data=b"".join(parts)))
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
         """Send *event*, a response's head together with the first of its body, and no bytes not at all.
