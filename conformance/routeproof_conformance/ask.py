@@ -57,15 +57,24 @@ class Chain:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """The client goes away: after *seconds*, or with *first_event* as soon as one whole event has arrived."""
+    """The client goes away: after *seconds*, or with *first_event* as soon as one whole event has arrived.
+
+    With *is_deaf* it reads no more than one whole event until then.
+    """
 
     seconds: float | None = None
     first_event: bool = False
+    is_deaf: bool = False
 
     @classmethod
     def waiting(cls, seconds: float) -> Leave:
         """Go away after *seconds*, whatever has arrived."""
         return cls(seconds=seconds)
+
+    @classmethod
+    def deaf(cls, seconds: float) -> Leave:
+        """Read one event, stay without reading any more, and go away after *seconds*."""
+        return cls(seconds=seconds, is_deaf=True)
 
     @classmethod
     def streaming(cls) -> Leave:

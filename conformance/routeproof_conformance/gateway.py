@@ -110,6 +110,7 @@ class Gateway:
                 within=within,
                 leave_after=leave.seconds if leave is not None and leave.seconds is not None else math.inf,
                 leave_when=_has_event if leave is not None and leave.first_event else None,
+                deaf_when=_has_event if leave is not None and leave.is_deaf else None,
             ),
             now=time.monotonic,
         )

@@ -154,6 +154,7 @@ class TimingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     first_byte: Seconds | None = None
     idle: Seconds | None = None
     total: Seconds | None = None
+    write: Seconds | None = None  # that a client may let an answer lie unread
     slack: Seconds = 0.5  # what an upper bound is widened by
     settle: Seconds = 2.0  # how long an attempt may still be open after its client was answered
     request_deadline: Seconds = 30.0

@@ -37,6 +37,7 @@ class Patience:
     within: float = math.inf  #: seconds for the whole exchange; then it has timed out
     leave_after: float = math.inf  #: seconds; then the client goes away on purpose
     leave_when: LeaveWhen | None = None  # asked of the body so far after each piece; True: the client goes away
+    deaf_when: LeaveWhen | None = None  # asked likewise; True: the client stays and reads no more
     body_bytes_max: int = BODY_BYTES_MAX  # beyond it the client goes away, for nobody reads that much
 
 
@@ -113,6 +114,8 @@ class _Taken:
             async for piece in response.aiter_raw():
                 if not self.left:
                     self._take(piece)
+                if self.patience.deaf_when is not None and self.patience.deaf_when(self.body):
+                    await trio.sleep_forever()
         except _UNFIT as error:
             raise LocalProtocolError(f"{request.method} {request.url} cannot be sent: {error}") from error
         except httpx2.TransportError as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import trio
+
 from routeproof_reference_server import admission, headers
-from routeproof_reference_server.edge import protocol, settings
+from routeproof_reference_server.edge import connection, protocol, settings
 from tests.mutants.breaks import Break
 from tests.mutants.edge import Asked, Told, edged, patch, spoilt
 
@@ -92,6 +95,18 @@ def lets_a_name_into_the_head() -> None:
     edged(tells=tells)
 
 
+def waits_for_any_reader() -> None:
+    """A client that does not read is waited for as long as it stays."""
+
+    async def sent(self: connection.Connection, data: bytes) -> bool:
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError), trio.CancelScope(shield=True):
+            await self._stream.send_all(data)  # pyright: ignore[reportPrivateUsage]
+            return True
+        return False
+
+    patch(connection.Connection, "_sent", sent)
+
+
 HARDENING: Final[Sequence[Break]] = (
     Break(requirement="bounds.body.refused", apply=tells_a_large_body_as_400),
     Break(requirement="bounds.head.refused", apply=takes_any_head),
@@ -101,5 +116,6 @@ HARDENING: Final[Sequence[Break]] = (
     Break(requirement="bounds.depth.refused", apply=fails_at_depth),
     Break(requirement="bounds.requests.refused", apply=takes_any_number_of_requests),
     Break(requirement="bounds.requests.refused", apply=does_not_say_when_to_come_again),
+    Break(requirement="timeouts.reader.bounded", apply=waits_for_any_reader),
     Break(requirement="bounds.text.contained", apply=lets_a_name_into_the_head),
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
 
 import pytest
 import trio
@@ -15,6 +17,7 @@ from routeproof_conformance.api import (
     Ask,
     Expect,
     Fact,
+    Form,
     Gateway,
     Leave,
     NotTestable,
@@ -22,10 +25,11 @@ from routeproof_conformance.api import (
     Providers,
     Target,
 )
+from routeproof_conformance.vocabulary.both_sides import last_attempt
 from routeproof_conformance.vocabulary.faults import SILENT, UNANSWERED
 from routeproof_conformance.vocabulary.offered import offered
 from routeproof_conformance.vocabulary.patience import longer_than
-from routeproof_simulator.behaviours import drip, latency, stall
+from routeproof_simulator.behaviours import compose, drip, insert, latency, stall
 from routeproof_spec.history import Ended
 
 #: Share of a timeout that a slow answer takes of it.
@@ -33,6 +37,10 @@ SLOW_SHARE = 0.6
 
 #: No answer is shorter, in bytes.
 ANSWER_BYTES_MIN = 200
+
+#: So much is streamed to a client that does not read: more than sockets take in without one.
+UNREAD_EVENTS = 7
+UNREAD_CHARS = 1_000_000
 
 #: So many requests wait for so many seconds at a provider that does not answer: more than small pools can hold.
 WAITING = 24
@@ -129,3 +137,29 @@ async def test_silent_provider_does_not_hold_up_another(
         expect.success(seen)
         ahead = min(ends) - seen.exchange.ended_at
         expect(ahead > 0, expected="an answer while others wait", actual=f"{-ahead:.3f} s after the first had left")
+
+
+@pytest.mark.requirement("timeouts.reader.bounded")
+@pytest.mark.parametrize("form", STREAMS, ids=str)
+async def test_client_that_stops_reading_is_let_go(
+    gateway: Gateway, target: Target, providers: Providers, expect: Expect, form: Form
+) -> None:
+    """A client that stops reading a stream is let go, and its attempt cancelled, within the declared timeout."""
+    limit = target.need(target.timing.write, "timing.write")
+    await providers.behave_all(compose(*[insert(frames=2, text=_long_event(form))] * UNREAD_EVENTS))
+    stay = longer_than(target, limit)
+    began = time.monotonic()
+    seen = await gateway.send(Ask(form=form, leave=Leave.deaf(stay), within=2 * stay))
+    attempt = last_attempt(expect, seen)
+    if attempt.peer_gone_at is None and attempt.ended is Ended.COMPLETE:
+        raise Fact(f"all of the stream went into buffers: {seen.said}")
+    gone = math.inf if attempt.peer_gone_at is None else attempt.peer_gone_at
+    expect.at_most(gone - began, limit, "a stream whose client does not read, until its provider is let go")
+
+
+def _long_event(form: Form) -> str:
+    text = "x" * UNREAD_CHARS
+    choice = {"delta": {"content": text}} if form.operation == "chat" else {"text": text}
+    kind = "chat.completion.chunk" if form.operation == "chat" else "text_completion"
+    chunk = {"id": "long", "object": kind, "created": 1, "model": "m", "choices": [{"index": 0, **choice}]}
+    return f"data: {json.dumps(chunk)}\n\n"
