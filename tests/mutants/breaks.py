@@ -88,8 +88,8 @@ def accepts_any_key() -> None:
 def _keys_without(**fields: object) -> None:
     true_init = auth.KeyRing.__init__
 
-    def init(self: auth.KeyRing, keys: Sequence[Any]) -> None:
-        true_init(self, [msgspec.structs.replace(key, **fields) for key in keys])
+    def init(self: auth.KeyRing, keys: Sequence[Any], *rest: Any, **more: Any) -> None:
+        true_init(self, [msgspec.structs.replace(key, **fields) for key in keys], *rest, **more)
 
     _patch(auth.KeyRing, "__init__", init)
 

@@ -12,6 +12,7 @@ from routeproof_reference_server import headers
 from routeproof_reference_server.errors import GatewayError
 from routeproof_reference_server.limits.limiter import Limiter
 from routeproof_reference_server.limits.rules import KeyLimits
+from routeproof_reference_server.limits.seam import Measure
 from routeproof_reference_server.records import RequestRecord
 from routeproof_reference_server.routing import Deployment
 from tests.mutants.breaks import Break, _patch
@@ -84,7 +85,7 @@ def lets_any_answer_be_asked_for() -> None:
 
 def counts_all_keys_together() -> None:
     """One key's requests use up another's."""
-    true_window = Limiter._window
+    true_sum = Limiter._sum
     few = 7
 
     def admit(
@@ -94,7 +95,7 @@ def counts_all_keys_together() -> None:
         limits = record.caller.limits
         if (
             limits.requests_per_minute is None
-            and true_window(self, self._requests, "few-requests", limits).used(self._wall()) >= few
+            and true_sum(self, "few-requests", Measure.REQUESTS, limits).used(self._wall()) >= few
         ):
             raise GatewayError("rate_limit_exceeded", headers={headers.RETRY_AFTER: "1"})
         _true_admit(self, record, deployments, answers=answers)

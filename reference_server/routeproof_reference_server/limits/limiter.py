@@ -11,9 +11,9 @@ Rule 4. Where no provider served, all that was reserved is given back. Where an 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 import msgspec
 
@@ -25,15 +25,13 @@ from routeproof_reference_server.headers import (
     RETRY_AFTER,
 )
 from routeproof_reference_server.limits.estimate import estimate, max_tokens
-from routeproof_reference_server.limits.month import Amount, Budget, Month, month_of
+from routeproof_reference_server.limits.month import Amount, Budget, month_of
 from routeproof_reference_server.limits.rules import UNLIMITED, KeyLimits, cost
+from routeproof_reference_server.limits.seam import Measure, SlidingSum, Spent, Sums
 from routeproof_reference_server.limits.window import Window
 from routeproof_reference_server.operations.usage import tokens
 from routeproof_reference_server.records import AttemptEnd, AttemptRecord, RequestRecord
 from routeproof_reference_server.routing.catalogue import Deployment
-
-Spent: TypeAlias = Callable[[str, Month], Amount]
-"""Told a key's name and a month; returns what a ledger holds of it."""
 
 
 @dataclass(slots=True)
@@ -49,14 +47,20 @@ class _Reservation:
 class Limiter:
     """The limits of all keys, of one gateway; an `Observer` that learns what became of what it admitted.
 
-    *spent* tells what a key had consumed in a month before this process began; *wall* is Unix time.
+    *wall* is Unix time; *spent* and *sums* are where sums are kept (`seam.py`).
     """
 
-    def __init__(self, wall: Callable[[], float], *, spent: Spent = lambda _key, _month: Amount()) -> None:
+    def __init__(
+        self,
+        wall: Callable[[], float],
+        *,
+        spent: Spent = lambda _key, _month: Amount(),
+        sums: Sums = lambda _key, _measure, seconds: Window(seconds),
+    ) -> None:
         self._wall = wall
         self._spent = spent
-        self._requests: dict[str, Window] = {}
-        self._tokens: dict[str, Window] = {}
+        self._sums = sums
+        self._sliding: dict[tuple[str, Measure], SlidingSum] = {}
         self._budgets: dict[str, Budget] = {}
         self._open: dict[str, _Reservation] = {}  # by the id of the request
 
@@ -74,10 +78,15 @@ class Limiter:
         if limits.reserves:
             amount = estimate(body.fields, deployments(), answers=answers, completion=limits.completion_estimate)
             self._check_month(key, limits, amount, now)
-        requests = self._window(self._requests, key, limits)
-        used = self._window(self._tokens, key, limits)
-        _check_window(requests, "requests", 1, limits.requests_per_minute, now)
-        _check_window(used, "tokens", amount.tokens, limits.tokens_per_minute, now)
+        requests = self._sum(key, Measure.REQUESTS, limits)
+        used = self._sum(key, Measure.TOKENS, limits)
+        refusals = [
+            *_over(requests, Measure.REQUESTS, 1, limits.requests_per_minute, now),
+            *_over(used, Measure.TOKENS, amount.tokens, limits.tokens_per_minute, now),
+        ]
+        if refusals:  # the longest wait is the true one
+            wait, text = max(refusals)
+            raise GatewayError("rate_limit_exceeded", text, headers={RETRY_AFTER: str(wait)})
         requests.add(1, now)
         if limits.reserves:
             self._budget(key, now).reserved += amount
@@ -90,7 +99,7 @@ class Limiter:
         if limit is None:
             told = UNLIMITED, UNLIMITED, math.ceil(now)
         else:
-            window = self._window(self._requests, key, limits)
+            window = self._sum(key, Measure.REQUESTS, limits)
             told = limit, max(0, limit - window.used(now)), math.ceil(window.empty_at(now))
         names = RATELIMIT_LIMIT_REQUESTS, RATELIMIT_REMAINING_REQUESTS, RATELIMIT_RESET_REQUESTS
         return dict(zip(names, map(str, told), strict=True))
@@ -124,7 +133,7 @@ class Limiter:
         budget = self._budget(held.key, self._wall())
         budget.reserved -= held.amount
         budget.settled += amount
-        self._tokens[held.key].correct(held.slot, in_minute - held.amount.tokens)
+        self._sliding[held.key, Measure.TOKENS].correct(held.slot, in_minute - held.amount.tokens)
 
     def _check_month(self, key: str, limits: KeyLimits, amount: Amount, now: float) -> None:
         budget = self._budget(key, now)
@@ -143,11 +152,11 @@ class Limiter:
         budget.turn(month)
         return budget
 
-    def _window(self, windows: dict[str, Window], key: str, limits: KeyLimits) -> Window:
-        window = windows.get(key)
-        if window is None or window.seconds != limits.minute:
-            window = windows[key] = Window(limits.minute)
-        return window
+    def _sum(self, key: str, measure: Measure, limits: KeyLimits) -> SlidingSum:
+        found = self._sliding.get((key, measure))
+        if found is None or found.seconds != limits.minute:
+            found = self._sliding[key, measure] = self._sums(key, measure, limits.minute)
+        return found
 
 
 def _check_answer(limits: KeyLimits, fields: Mapping[str, msgspec.Raw]) -> None:
@@ -157,11 +166,12 @@ def _check_answer(limits: KeyLimits, fields: Mapping[str, msgspec.Raw]) -> None:
         raise GatewayError("out_of_range", wanted, param=bound[0])
 
 
-def _check_window(window: Window, what: str, amount: int, limit: int | None, now: float) -> None:
-    if limit is None or window.used(now) + amount <= limit:
+def _over(used: SlidingSum, what: Measure, amount: int, limit: int | None, now: float) -> Iterator[tuple[int, str]]:
+    """Yield how many seconds *amount* has to wait, and what its client is told, where it is over *limit*."""
+    if limit is None or used.used(now) + amount <= limit:
         return
-    wait = max(1, math.ceil(window.room_at(amount, limit, now) - now))
-    text = f"The key's limit of {limit} {what} a minute is reached; ask again in {wait} seconds."
+    wait = max(1, math.ceil(used.room_at(amount, limit, now) - now))
     if amount > limit:
-        text = f"The request needs about {amount} {what}, more than the key's limit of {limit} a minute."
-    raise GatewayError("rate_limit_exceeded", text, headers={RETRY_AFTER: str(wait)})
+        yield wait, f"The request needs about {amount} {what}, more than the key's limit of {limit} a minute."
+    else:
+        yield wait, f"The key's limit of {limit} {what} a minute is reached; ask again in {wait} seconds."

@@ -38,10 +38,10 @@ class Window:
         self._used += amount
         return self._slots[-1][0]
 
-    def correct(self, slot: int, amount: int) -> None:
-        """Add *amount*, which may be negative, to what was counted in *slot*; one that is forgotten stays so."""
+    def correct(self, number: int, amount: int) -> None:
+        """Add *amount*, which may be negative, to what was counted in slot *number*; one that is forgotten stays so."""
         for each in reversed(self._slots):
-            if each[0] == slot:
+            if each[0] == number:
                 each[1] += amount
                 self._used += amount
                 return

@@ -56,7 +56,7 @@ def run(
     limits: Limiter | None = None,
     minute: float = 60.0,
 ) -> ScriptedProviders:
-    """Let *talk* ask a gateway that has *keys*; every provider answers with *replies*, over and over."""
+    """Let *talk* ask a gateway that has *keys*; every provider answers with *replies*, the last over and over."""
     config = msgspec.structs.replace(CONFIG, keys=keys, limits=LimitsConfig(minute=minute))
     scripted: dict[str, Sequence[Reply]] = {name: list(replies) if replies else [whole()] for name in PORTS.values()}
 
@@ -256,3 +256,21 @@ def test_a_shorter_minute_is_a_shorter_window() -> None:
         assert (await ask(client)).status_code == OK
 
     run(talk, key(requests_per_minute=1), minute=2.0)
+
+
+def test_of_two_limits_that_are_reached_the_longer_wait_is_told() -> None:
+    async def talk(client: Client) -> None:
+        assert (await ask(client, max_tokens=100)).status_code == OK  # its few tokens leave the windows at 61 s
+        await trio.sleep(30)
+        assert (await ask(client, max_tokens=100)).status_code == OK  # and its many at 91 s
+        await trio.sleep(5)
+        refused = await ask(client, max_tokens=100)
+        assert failure(refused) == TOO_MANY
+        wait = int(refused.headers["retry-after"])
+        await trio.sleep(wait - 1)
+        assert failure(await ask(client, max_tokens=100)) == TOO_MANY
+        await trio.sleep(1)
+        assert (await ask(client, max_tokens=100)).status_code == OK
+
+    config = key(requests_per_minute=2, tokens_per_minute=200)
+    run(talk, config, replies=[used(1, 1), used(50, 100), used(1, 1)])
