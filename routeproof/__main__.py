@@ -20,6 +20,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "demo": "Prove the reference gateway over three fake providers, all on loopback.",
         "serve": "Start the reference gateway.",
         "config": "Check, show and describe the gateway's configuration.",
+        "keys": "Issue, list and revoke keys of the reference gateway.",
+        "usage": "Show what was asked of it, and what it cost.",
         "providers": "Start fake providers that misbehave on demand.",
         "record": "Keep what a real API answers.",
         "replay": "Answer as a real API did when it was recorded.",

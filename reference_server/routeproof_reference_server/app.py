@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from routeproof_reference_server.admission import Admission
 from routeproof_reference_server.asgi import Gateway, visit
-from routeproof_reference_server.auth import Caller, KeyRing
+from routeproof_reference_server.auth import Caller, Issued, KeyRing
 from routeproof_reference_server.config import GatewayConfig, ModelConfig
 from routeproof_reference_server.dial import Dialling
 from routeproof_reference_server.errors import GatewayError, echoed
@@ -40,7 +40,6 @@ from routeproof_reference_server.routing import (
     Router,
     Strategy,
 )
-from routeproof_reference_server.seams import Ledger, NoLedger
 from routeproof_reference_server.upstream import EVENT_STREAM, JSON, Upstream
 from routeproof_reference_server.validation import BodyReader
 from routeproof_spec.contract import Operation, load_contract
@@ -76,15 +75,15 @@ def create_app(
     rng: Random | None = None,
     wall: Callable[[], float] = time.time,
     limits: Limiter | None = None,
-    ledger: Ledger | None = None,
+    issued: Issued = lambda _: None,
     observer: Observer | None = None,
     drain: Drain | None = None,
 ) -> Gateway:
     """Return the gateway that *config* describes.
 
     Chance comes from *rng* and Unix time from *wall*; all other time is Trio's. *network* is where the providers
-    are dialled; the default is Trio's sockets. *limits* are those of a gateway before, whose sums go on; *observer* is
-    told of every request, *drain* says when no more are taken.
+    are dialled; the default is Trio's sockets. *limits* are those of a gateway before, whose sums go on; *issued* finds
+    keys that the configuration does not know; *observer* is told of every request, *drain* says when no more are taken.
     """
     chance = rng or Random()
     dial = Dialling(connections_max=config.server.connections_max, network=network)
@@ -93,9 +92,9 @@ def create_app(
     upstream = Upstream(dial, config.providers, config.timeouts, wall=wall)
     limiter = limits or Limiter(wall)
     handlers = _Handlers(
-        keys=KeyRing(config.keys, config.limits),
+        keys=KeyRing(config.keys, config.limits, issued=issued),
         catalogue=catalogue,
-        relay=Relay(router, upstream, ledger or NoLedger(), chance),
+        relay=Relay(router, upstream, chance),
         limits=limiter,
         admission=Admission(requests_max=config.clients.requests_max, wait=config.clients.requests_wait),
         default_strategy=config.routing.default_strategy,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from routeproof_reference_server.config import KeyConfig, LimitsConfig
 from routeproof_reference_server.errors import GatewayError
@@ -27,10 +28,22 @@ class Caller:
     limits: KeyLimits = NO_LIMITS
 
 
+Issued: TypeAlias = Callable[[bytes], KeyConfig | None]
+"""Given the SHA-256 of a key; returns the key with that hash, of those that were issued while the gateway runs."""
+
+
 class KeyRing:
     """The keys that the operator has issued, and by what all of them are measured."""
 
-    def __init__(self, keys: Sequence[KeyConfig], measure: LimitsConfig = LimitsConfig()) -> None:  # noqa: B008 - it is frozen
+    def __init__(
+        self,
+        keys: Sequence[KeyConfig],
+        measure: LimitsConfig = LimitsConfig(),  # noqa: B008 - it is frozen
+        *,
+        issued: Issued = lambda _: None,
+    ) -> None:
+        self._measure = measure
+        self._issued = issued
         self._keys = [(bytes.fromhex(key.sha256 or ""), key, _caller(key, measure)) for key in keys]
 
     def caller(self, authorization: Sequence[str], now: float) -> Caller:
@@ -44,6 +57,9 @@ class KeyRing:
         digest = hashlib.sha256(match[1].encode()).digest()
         # Every key is compared, so that the time taken does not tell which one was near.
         found = [entry for entry in self._keys if hmac.compare_digest(entry[0], digest)]
+        # What was issued later is looked up by its hash, of which the time can tell nothing that helps to find the key.
+        if not found and (key := self._issued(digest)) is not None:
+            found = [(digest, key, _caller(key, self._measure))]
         for _, key, caller in found:
             if not key.revoked and (key.expires_at is None or now < key.expires_at.timestamp()):
                 return caller

@@ -174,6 +174,12 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     completion_estimate: _Count = 256  # tokens that are reserved for an answer whose request names no max_tokens
 
 
+class LedgerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where requests and what they cost are written down, and where issued keys are kept."""
+
+    path: str = ""  # an SQLite file, made where there is none; left out: nothing is written, and months begin anew
+
+
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that an operator decides."""
 
@@ -186,6 +192,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     breaker: BreakerConfig = BreakerConfig()  # when a provider is left alone
     timeouts: TimeoutsConfig = TimeoutsConfig()  # how long an attempt may take
     limits: LimitsConfig = LimitsConfig()  # how the limits of keys are measured
+    ledger: LedgerConfig = LedgerConfig()  # where requests are written down
     log: LogConfig = LogConfig()  # what is written, and how
     operations: OperationsConfig = OperationsConfig()  # the operator's own port
     tracing: TracingConfig = TracingConfig()  # spans for OpenTelemetry

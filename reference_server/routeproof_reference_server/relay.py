@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import final
 
-import msgspec
 import trio
 
 from routeproof_reference_server.auth import Caller
@@ -36,8 +35,7 @@ from routeproof_reference_server.routing import (
     Try,
     Unknown,
 )
-from routeproof_reference_server.seams import Ledger
-from routeproof_reference_server.upstream import Call, Ended, Stream, Upstream, Whole
+from routeproof_reference_server.upstream import END, Call, Ended, Stream, Upstream, Whole
 from routeproof_reference_server.validation import Body
 from routeproof_spec.contract import Operation
 
@@ -77,10 +75,9 @@ class Answer:
 class Relay:
     """Answers requests with the help of providers."""
 
-    def __init__(self, router: Router, upstream: Upstream, ledger: Ledger, rng: Random) -> None:
+    def __init__(self, router: Router, upstream: Upstream, rng: Random) -> None:
         self._router = router
         self._upstream = upstream
-        self._ledger = ledger
         self._rng = rng
 
     async def answer(self, asked: Asked, stack: AsyncExitStack) -> Answer:
@@ -115,7 +112,7 @@ class Relay:
     def _served(self, asked: Asked, deployment: Deployment, route: Route, result: Whole | Stream) -> Answer:
         headers = told_route(deployment.provider, trio.current_time() - asked.record.began)
         if isinstance(result, Whole):
-            self._book(asked, deployment, result.usage)
+            asked.record.finished(result.usage, trio.current_time())
             return Answer(headers=headers, body=result.body)
         return Answer(headers=headers, body=self._streamed(asked, deployment, route, result))
 
@@ -124,19 +121,16 @@ class Relay:
     ) -> AsyncGenerator[bytes, None]:
         piece: bytes | Failed | None = stream.first
         while isinstance(piece, bytes):
+            if piece.endswith(END):  # all has come: it is booked before the client can know
+                asked.record.finished(stream.usage, trio.current_time())
             yield piece
             piece = await stream.next()
         if piece is None:
-            self._book(asked, deployment, stream.usage)
             return
         _tell(asked, route, piece)
         error = GatewayError("provider_unavailable", f"The answer broke off at {deployment.provider}: {piece.message}.")
         asked.record.refused(error)
         yield b"data: %b\n\n" % error.envelope()
-
-    def _book(self, asked: Asked, deployment: Deployment, usage: msgspec.Raw | None) -> None:
-        self._ledger.served(asked.caller, deployment, usage)
-        asked.record.finished(usage, trio.current_time())
 
 
 def _tell(asked: Asked, route: Route, outcome: Outcome) -> None:

@@ -38,7 +38,7 @@ CLOSE: Final = 1.0  #: seconds that closing a connection may take
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream"
-_DONE: Final = b"data: [DONE]\n\n"
+END: Final = b"data: [DONE]\n\n"  # of a stream, as the client gets it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,7 +299,7 @@ async def _events(pieces: AsyncIterator[bytes], patience: Patience, reader: Chun
             for event in decoder.feed(piece):
                 patience.renew()
                 read = reader.read(event)
-                ready.append(_DONE if read is None else read)
+                ready.append(END if read is None else read)
                 is_done = read is None
                 if is_done:
                     break

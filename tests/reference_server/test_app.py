@@ -11,17 +11,14 @@ import msgspec
 import pytest
 import trio
 
-from routeproof_reference_server.auth import Caller
 from routeproof_reference_server.errors import ECHO_CHARS_MAX, echoed
 from routeproof_reference_server.limits.limiter import Limiter
-from routeproof_reference_server.routing import Deployment
 from routeproof_simulator.world.clock import run_virtual
 from routeproof_spec.contract import load_contract
 from tests.reference_server.gateway import CONFIG, chat, events, failure, gateway
 from tests.reference_server.scripted import (
     DONE,
     HI,
-    JSON,
     ROLE,
     STOP,
     Reply,
@@ -366,36 +363,6 @@ def test_request_ids_are_unique() -> None:
         assert len(ids) == 20
 
     run(test)
-
-
-class Seams:
-    """A ledger that remembers."""
-
-    def __init__(self) -> None:
-        self.booked: list[tuple[str, str, bytes | None]] = []
-
-    def served(self, caller: Caller, deployment: Deployment, usage: msgspec.Raw | None) -> None:
-        self.booked.append((caller.key, deployment.provider, None if usage is None else bytes(usage)))
-
-
-def test_only_who_served_is_booked() -> None:
-    seams = Seams()
-    stream = streamed(ROLE, STOP, chunk({}, choices=[], usage={"total_tokens": 7}), DONE)
-
-    async def test(client: Client, _: ScriptedProviders) -> None:
-        await client.post("/chat/completions", json=chat(), headers={"x-inferoute-fallback": "gpt-4o"})
-        await client.post("/chat/completions", json=chat("alpha/gpt-4o", stream=True))
-        whole = b'{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}'
-        assert seams.booked == [("local", "alpha", whole), ("local", "alpha", b'{"total_tokens":7}')]
-
-    broken = Reply(status=500)
-    replies = {"beta": [broken], "alpha": [whole_reply(), stream]}
-    run(test, replies=replies, ledger=seams)
-
-
-def whole_reply() -> Reply:
-    usage = b'"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}'
-    return Reply(headers=JSON, body=[b'{"choices":[{"message":{"content":"a"}}],' + usage + b"}"])
 
 
 def test_a_fault_of_our_own_is_500_and_logged_under_the_request_id(

@@ -43,7 +43,6 @@ def month_of(now: float) -> Month:
     return at.year, at.month
 
 
-def month_ends_at(now: float) -> float:
-    """Return when the month of *now* is over, in Unix seconds."""
-    year, month = month_of(now)
-    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()
+def month_begins_at(month: Month) -> float:
+    """Return when *month* begins, in Unix seconds."""
+    return datetime(*month, 1, tzinfo=UTC).timestamp()

@@ -39,6 +39,12 @@ def usd_to_pico(usd: float) -> int:
     return round(usd * _PICO)
 
 
+def pico_to_usd(pico: int) -> str:
+    """Return whole pico-USD as USD, exactly: two decimals at least, and no nought after them."""
+    whole, rest = divmod(pico, _PICO)
+    return f"{whole}.{f'{rest:012d}'.rstrip('0').ljust(2, '0')}"
+
+
 def cost(deployment: Deployment, prompt_tokens: int, completion_tokens: int) -> int:
     """Return what so many tokens cost at *deployment*, in pico-USD."""
     return prompt_tokens * deployment.prompt_price + completion_tokens * deployment.completion_price

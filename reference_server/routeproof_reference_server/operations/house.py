@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import final
 
 import trio
@@ -12,13 +13,17 @@ from prometheus_client.core import Metric
 
 from routeproof_reference_server.app import create_app
 from routeproof_reference_server.asgi import Gateway
-from routeproof_reference_server.config import GatewayConfig, LogLevel
+from routeproof_reference_server.config import GatewayConfig, KeyConfig, LogLevel
+from routeproof_reference_server.ledger.issued import IssuedKeys
+from routeproof_reference_server.ledger.ledger import Ledger
+from routeproof_reference_server.ledger.store import Store
 from routeproof_reference_server.limits.limiter import Limiter
+from routeproof_reference_server.limits.month import Amount, Month
 from routeproof_reference_server.operations.drain import Drain
 from routeproof_reference_server.operations.front import Front, Tenure
 from routeproof_reference_server.operations.log import Log
 from routeproof_reference_server.operations.metrics import Metrics, gauge
-from routeproof_reference_server.operations.probes import Probes
+from routeproof_reference_server.operations.probes import Check, Probes
 from routeproof_reference_server.operations.reload import fixed
 from routeproof_reference_server.operations.tally import Tally
 from routeproof_reference_server.operations.tracing import END_SECONDS_MAX, Tracing
@@ -36,18 +41,25 @@ class House:
         self._nursery = nursery
         self._drain = Drain()
         self._tally = Tally()
-        self._limits = Limiter(time.time)
+        self._ledger = self._opened(config)
+        self._limits = Limiter(time.time, spent=self._spent)
         self._tracing = Tracing(config.tracing, time.time) if config.tracing.enabled else None
         observers: list[Observer] = [self._tally, log]
+        if self._ledger is not None:
+            observers.insert(0, self._ledger)
         if self._tracing is not None:
             observers.append(self._tracing)
         self._observer = Observers(observers)
-        checks = {"configuration": lambda: None, "shutdown": self._leaving}
+        checks: dict[str, Check] = {"configuration": lambda: None, "shutdown": self._leaving}
+        if self._ledger is not None:
+            checks["ledger"] = self._ledger.trouble
         self.front = Front(Tenure(self._gateway(config)), self._drain, Probes(checks))
         self._beside = Probes(checks, Metrics(self._tally, [self._connections, self._breakers]))
 
     async def open(self) -> None:
         """Start the first gateway."""
+        if self._ledger is not None:
+            self._nursery.start_soon(self._ledger.run)
         await self._nursery.start(self.front.tenure.run)
 
     async def operations(self, scope: Scope, _receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -122,6 +134,16 @@ class House:
         ]
         text = "1 for the state in which the breaker of a deployment is: closed, open or half-open."
         yield gauge("breaker", text, ("provider", "model", "state"), states)
+
+    def _opened(self, config: GatewayConfig) -> Ledger | None:
+        path = config.ledger.path
+        return Ledger(Store(Path(path)), wall=time.time, say=self._log.say) if path else None
+
+    def _spent(self, key: str, month: Month) -> Amount:
+        return Amount() if self._ledger is None else self._ledger.store.spent(key, month)
+
+    def _issued(self, digest: bytes) -> KeyConfig | None:
+        return None if self._ledger is None else IssuedKeys(self._ledger.store).find(digest)
 
     def _leaving(self) -> str | None:
         return "the gateway is being shut down" if self._drain.is_leaving else None

@@ -19,6 +19,7 @@ AT_START: Final[Sequence[str]] = (
     "clients.write_total",
     "operations.host",
     "operations.port",
+    "ledger.path",
     "tracing.enabled",
     "tracing.endpoint",
     "tracing.service",
