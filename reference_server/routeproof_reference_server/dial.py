@@ -111,7 +111,17 @@ class _Connection(httpcore2.AsyncHTTPConnection):
             except BaseException:
                 self._connect_failed = True
                 raise
-        return await self._connection.handle_async_request(request)
+        try:
+            return await self._connection.handle_async_request(request)
+        except httpcore2.ConnectionNotAvailable:
+            raise
+        except BaseException:
+            # Given up when it was connected and nothing was sent yet, it is neither idle nor closed: the pool would
+            # keep it for ever, and a place with it.
+            if not self._connection.is_closed():
+                with trio.CancelScope(shield=True):
+                    await self._connection.aclose()
+            raise
 
 
 @final
