@@ -35,9 +35,12 @@ class LateNetwork(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[object] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
+        stream: httpcore2.AsyncNetworkStream | None = None
         with trio.CancelScope(shield=True):
             await trio.sleep(self.delay)
-            return await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+            stream = await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+        assert stream is not None
+        return stream
 
 
 def test_a_connection_that_comes_too_late_keeps_no_place() -> None:
