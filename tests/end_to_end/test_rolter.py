@@ -85,7 +85,8 @@ def test_the_run_is_whole_and_without_a_mistake_of_ours(report: Report) -> None:
 def test_most_of_what_applies_holds(report: Report) -> None:
     counted = Counter(each.outcome for each in report.checks)
     assert counted[Outcome.PASS] > 4 * counted[Outcome.FAIL] > 0
-    assert all(profile.held > 0 for profile in report.profiles if profile.required)
+    # Of health, limits and operations it promises nothing.
+    assert all(profile.held > 0 for profile in report.profiles if profile.required > len(profile.untested))
 
 
 def test_what_is_found_is_what_is_known(report: Report) -> None:
