@@ -150,10 +150,11 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class TimingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The gateway's declared timeouts, and the bounds of the judge; all in seconds."""
 
-    connect: Seconds | None = None
-    first_byte: Seconds | None = None
-    idle: Seconds | None = None
-    total: Seconds | None = None
+    connect: Seconds | None = None  # until it has a connection to a provider
+    headers: Seconds | None = None  # from there to the answer's head
+    first_token: Seconds | None = None  # from there to a stream's first content
+    between_tokens: Seconds | None = None  # between two events with content, or two pieces of a body
+    total: Seconds | None = None  # of one attempt
     write: Seconds | None = None  # that a client may let an answer lie unread
     slack: Seconds = 0.5  # what an upper bound is widened by
     settle: Seconds = 2.0  # how long an attempt may still be open after its client was answered

@@ -31,6 +31,7 @@ from routeproof_reference_server.operations.drain import Drain
 from routeproof_reference_server.records import Observer, Observers
 from routeproof_reference_server.relay import Asked, Relay
 from routeproof_reference_server.routing import (
+    Api,
     Ask,
     Capability,
     Catalogue,
@@ -87,7 +88,8 @@ def create_app(
     """
     chance = rng or Random()
     dial = Dialling(connections_max=config.server.connections_max, network=network)
-    catalogue = Catalogue(tuple(map(_model, config.models)))
+    apis = {each.name: each.api for each in config.providers}
+    catalogue = Catalogue(tuple(_model(each, apis) for each in config.models))
     router = Router(catalogue, config.routing, config.breaker, chance)
     upstream = Upstream(dial, config.providers, config.timeouts, wall=wall)
     limiter = limits or Limiter(wall)
@@ -233,7 +235,7 @@ def _entry(listed: Listed) -> dict[str, object]:
     }
 
 
-def _model(config: ModelConfig) -> Model:
+def _model(config: ModelConfig, apis: Mapping[str, Api]) -> Model:
     able = config.capabilities
     return Model(
         name=config.name,
@@ -249,6 +251,8 @@ def _model(config: ModelConfig) -> Model:
                 breaker=config.breaker,
                 prompt_price=usd_to_pico(each.prompt_price / TOKENS_PRICED),
                 completion_price=usd_to_pico(each.completion_price / TOKENS_PRICED),
+                api=apis[each.provider],
+                max_tokens=each.max_tokens,
             )
             for each in config.deployments
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
-from routeproof_reference_server.routing.catalogue import AUTO
+from routeproof_reference_server.routing.catalogue import AUTO, MAX_TOKENS, Api
 from routeproof_reference_server.routing.policy import BreakerConfig, RoutingConfig
 from routeproof_spec.config import read_toml
 from routeproof_spec.errors import ConfigError
@@ -26,7 +27,7 @@ _Port: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 _Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 _Digest: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
-_BaseUrl: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?/v1$")]
+_BaseUrl: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")]
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,9 +58,10 @@ class ClientsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class TimeoutsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long one attempt may take, in seconds; a request takes at most its number of attempts times `total`."""
 
-    connect: _Seconds = 5.0  # until a connection is there; what httpx waits
-    first_byte: _Seconds = 60.0  # to the answer's head, or to a stream's first event
-    idle: _Seconds = 60.0  # between two pieces of a body, or two events of a stream
+    connect: _Seconds = 5.0  # until a connection is there, TLS and a place in the pool included; what httpx waits
+    headers: _Seconds = 60.0  # from there to the answer's head; what nginx waits (proxy_read_timeout)
+    first_token: _Seconds = 60.0  # from there to a stream's first content, or to a body's first byte; nginx, too
+    between_tokens: _Seconds = 60.0  # between two events of a stream with content, or two pieces of a body; nginx, too
     total: _Seconds = 600.0  # from beginning to end, however the bytes drip; what the official OpenAI clients wait
 
 
@@ -111,13 +113,22 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """One model API and the gateway's own key there."""
 
     name: _Name  # as deployments, logs and the provider header call it
-    base_url: _BaseUrl  # it ends in /v1
+    base_url: _BaseUrl  # as clients of its API want it: OpenAI's ends in /v1, the others' are without a version
+    api: Api = Api.OPENAI  # in which it is asked: openai, anthropic or gemini
     api_key: str = ""  # the gateway's own key there; or `api_key_env`
     api_key_env: str = ""  # the environment variable that holds the key
 
     def __repr__(self) -> str:
         """Return it without its key, which would else stand in every traceback that shows a configuration."""
         return f"ProviderConfig(name={self.name!r}, base_url={self.base_url!r})"
+
+    def __post_init__(self) -> None:
+        """Refuse a base URL that clients of its API would not take; raises `ValueError`."""
+        version = self.base_url.rpartition("/")[2]
+        if self.api is Api.OPENAI and version != "v1":
+            raise ValueError(f"a base_url that ends in /v1, not {self.base_url}")
+        if self.api is not Api.OPENAI and re.fullmatch(r"v\d\w*", version):
+            raise ValueError(f"a base_url that ends before the version, which api = '{self.api}' adds")
 
 
 class CapabilitiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,6 +146,7 @@ class DeploymentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     model: str = ""  # the provider's own name for the model; the same where it is left out
     prompt_price: _Price = 0.0  # USD for a million tokens
     completion_price: _Price = 0.0  # USD for a million tokens
+    max_tokens: _Count = MAX_TOKENS  # of an answer whose request names no bound, at Anthropic, which wants one
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -207,9 +219,11 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if taken := sorted(names & (tiers | {AUTO})):
             raise ValueError(f"a model name that is no tier and not '{AUTO}', unlike {', '.join(taken)}")
         providers = {each.name for each in self.providers}
+        apis = {each.name: each.api for each in self.providers}
         for model in self.models:
             _refuse_twice(f"provider of model {model.name}", (each.provider for each in model.deployments))
             _refuse_unknown(f"provider of model {model.name}", (each.provider for each in model.deployments), providers)
+            _refuse_unable(model, apis)
         for key in self.keys:
             _refuse_unknown(f"model of key {key.name}", key.models or (), names)
             _refuse_unknown(f"provider of key {key.name}", key.providers or (), providers)
@@ -271,3 +285,10 @@ def _refuse_unknown(kind: str, names: Iterable[str], known: set[str]) -> None:
     for name in names:
         if name not in known:
             raise ValueError(f"a {kind} out of {', '.join(sorted(known))}, not {name}")
+
+
+def _refuse_unable(model: ModelConfig, apis: Mapping[str, Api]) -> None:
+    if model.capabilities.completions or model.capabilities.embeddings:
+        for each in model.deployments:
+            if (api := apis[each.provider]) is not Api.OPENAI:
+                raise ValueError(f"model {model.name} for chat alone, for {each.provider} is asked in {api}'s API")

@@ -12,7 +12,7 @@ Rule 4. Whoever asked closes what it was given: a body that is given up in the m
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from typing import Any, Final, TypeAlias, cast, final
@@ -25,7 +25,13 @@ from routeproof_reference_server.unpacking import unpacked
 
 _Event: TypeAlias = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
 
+_CONNECTED: Final = "routeproof.connected"
+
 IDLE: Final = 5.0  #: seconds that an unused connection is kept, as httpx keeps it
+
+
+def _unheard() -> None:
+    pass
 
 
 @final
@@ -40,8 +46,12 @@ class Dialling:
             network_backend=_Network(network or _sockets()),
         )
 
-    async def ask(self, request: httpcore2.Request) -> Reply:
-        """Send *request* and return as soon as the head of its answer has come; raises httpcore2's errors."""
+    async def ask(self, request: httpcore2.Request, connected: Callable[[], None] = _unheard) -> Reply:
+        """Send *request* and return as soon as the head of its answer has come; raises httpcore2's errors.
+
+        *connected* is called once there is a connection for it: until then it may have to be made, or waited for.
+        """
+        _extensions(request)[_CONNECTED] = connected
         return Reply(await self._pool.handle_async_request(request))
 
     def connections(self) -> dict[str, int]:
@@ -80,6 +90,11 @@ class Reply:
             await self._response.aclose()
 
 
+def _extensions(request: httpcore2.Request) -> dict[str, Callable[[], None]]:
+    """Return what goes through the pool with *request*; nothing but our own is in it."""
+    return cast("dict[str, Callable[[], None]]", request.extensions)  # pyright: ignore[reportUnknownMemberType]  # a dict
+
+
 def _body(response: httpcore2.Response) -> AsyncIterable[bytes]:
     return cast("AsyncIterable[bytes]", response.stream)
 
@@ -111,6 +126,7 @@ class _Connection(httpcore2.AsyncHTTPConnection):
             except BaseException:
                 self._connect_failed = True
                 raise
+        _extensions(request)[_CONNECTED]()
         try:
             return await self._connection.handle_async_request(request)
         except httpcore2.ConnectionNotAvailable:

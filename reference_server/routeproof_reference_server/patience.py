@@ -1,17 +1,36 @@
 """How long a provider is waited for: one budget for each of the deadlines, all of them Trio's own.
 
 A timeout of each read is no deadline: twenty bytes a second would hold a request for ever. So the budgets are spent by
-waiting, and only something whole renews one of them. Only waiting for the provider counts, not what the client takes.
+waiting, and only what moves the answer on renews one of them: no comment, no ping, no half event, no role alone. Only
+waiting for the provider counts, not what the client takes.
+
+    an attempt waits for      until                      within
+    a connection              connected()                connect
+    the answer's head         head_came()                headers
+    what it was asked for     moved(), the first time    first_token
+    more of it                moved(), again             between_tokens
+    all of it                                            total
 """
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import final
+from typing import Final, final
 
 import trio
 
 from routeproof_reference_server.config import TimeoutsConfig
+
+_CONNECT: Final = "no connection came about in time"
+_HEADERS: Final = "it did not answer in time"
+_BEGINNING: Final = "it did not begin to answer in time"
+_PROGRESS: Final = "it did not go on in time"
+_TOTAL: Final = "it did not come to an end in time"
+
+
+@final
+class OutOfPatienceError(Exception):
+    """A deadline has passed; the text says which."""
 
 
 @final
@@ -19,22 +38,43 @@ class Patience:
     """What is left of one attempt's budgets, in seconds."""
 
     def __init__(self, timeouts: TimeoutsConfig) -> None:
-        self._idle = timeouts.idle
-        self._left = timeouts.first_byte
+        self._timeouts = timeouts
+        self._lack = _CONNECT
+        self._left = timeouts.connect
         self._total = timeouts.total
+        self._waiting: Waiting | None = None
 
     def spent(self) -> Waiting:
-        """Bound the waiting in a `with` block; raises `trio.TooSlowError` at its end."""
-        return Waiting(self, min(self._left, self._total))
+        """Bound the waiting in a `with` block; raises `OutOfPatienceError` at its end."""
+        self._waiting = Waiting(self, min(self._left, self._total))
+        return self._waiting
+
+    def connected(self) -> None:
+        """There is a connection, and the request leaves; told within a wait, which has another end from now on."""
+        assert self._waiting is not None, "nobody is connected to without a wait"
+        self._waiting.count()
+        self._expect(_HEADERS, self._timeouts.headers)
+        self._waiting.go_on(min(self._left, self._total))
+
+    def head_came(self) -> None:
+        """The answer's head has come."""
+        self._expect(_BEGINNING, self._timeouts.first_token)
+
+    def moved(self) -> None:
+        """The answer has moved on."""
+        self._expect(_PROGRESS, self._timeouts.between_tokens)
 
     def waited(self, seconds: float) -> None:
         """So long was waited."""
         self._left -= seconds
         self._total -= seconds
 
-    def renew(self) -> None:
-        """Something whole has come: the next may take `idle` again."""
-        self._left = self._idle
+    def lack(self) -> OutOfPatienceError:
+        """Return what was waited for in vain."""
+        return OutOfPatienceError(_TOTAL if self._total < self._left else self._lack)
+
+    def _expect(self, lack: str, seconds: float) -> None:
+        self._lack, self._left = lack, seconds
 
 
 @final
@@ -48,6 +88,16 @@ class Waiting:
         self._began = trio.current_time()
         self._scope = trio.CancelScope(deadline=self._began + max(0.0, seconds))
 
+    def count(self) -> None:
+        """Take in what was waited so far."""
+        now = trio.current_time()
+        self._patience.waited(now - self._began)
+        self._began = now
+
+    def go_on(self, seconds: float) -> None:
+        """Wait *seconds* from now, however long it was to be before."""
+        self._scope.deadline = self._began + max(0.0, seconds)
+
     def __enter__(self) -> None:
         self._scope.__enter__()
 
@@ -55,7 +105,7 @@ class Waiting:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         is_suppressed = self._scope.__exit__(kind, error, trace)
-        self._patience.waited(trio.current_time() - self._began)
+        self.count()
         if self._scope.cancelled_caught:
-            raise trio.TooSlowError
+            raise self._patience.lack()
         return is_suppressed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, TypeAlias, final
 
 import msgspec
@@ -17,6 +18,8 @@ from routeproof_spec.errors import NOT_JSON
 from routeproof_spec.sse import DONE, Event
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
+
+END: Final = b"data: [DONE]\n\n"  # of a stream, as the client gets it
 
 ID_PREFIXES: Final[Mapping[Capability, str]] = {Capability.CHAT: "chatcmpl-th-", Capability.COMPLETIONS: "cmpl-th-"}
 
@@ -32,23 +35,43 @@ class Label:
 
     model: str
     id: str | None = None
+    created: int = 0  #: Unix seconds; for answers of providers that tell none
+
+
+_NULL: Final = msgspec.Raw(b"null")
+_NOTHING: Final = (_NULL, *map(msgspec.Raw, (b'""', b"[]", b"{}")))  # a delta's value that says nothing
 
 
 class _Choice(msgspec.Struct):
     index: int = 0
     finish_reason: str | None = None
+    delta: Fields | None = None
+    text: str | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether it moves the answer on: whatever it brings beside a role, but for nothing at all."""
+        if self.finish_reason is not None or self.text:
+            return True
+        said = [name for name, value in (self.delta or {}).items() if value not in _NOTHING]
+        return bool(said) and said != ["role"]
+
+
+_moves = attrgetter("moves")
 
 
 class _Answer(msgspec.Struct):
-    error: msgspec.Raw = msgspec.Raw(b"null")
+    error: msgspec.Raw = _NULL
     object: str | None = None
     choices: list[_Choice] | None = None
     data: list[msgspec.Raw] | None = None
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
+_encode = msgspec.json.Encoder().encode
 _FIELDS = msgspec.json.Decoder(Fields)
-_NULL = b"null"
+_CHOICES = msgspec.json.Decoder(list[_Choice] | None)
+_ERROR = msgspec.Raw(b'"error"')
 
 
 def labelled_answer(data: bytes, capability: Capability, label: Label) -> tuple[bytes, msgspec.Raw | None]:
@@ -70,30 +93,40 @@ class ChunkReader:
     """Reads the events of one stream in order."""
 
     def __init__(self, label: Label) -> None:
-        self._label = label
+        self._named = {name: msgspec.Raw(_encode(value)) for name, value in _labelled({}, label).items()}
         self._created: msgspec.Raw | None = None
         self._open: set[int] = set()  # choices that have begun and not finished
         self._finished: set[int] = set()
         self.usage: msgspec.Raw | None = None
+        self.is_done = False
 
-    def read(self, event: Event) -> bytes | None:
-        """Return *event* as the client gets it, or None for the end; raise `Unpromised` for what no stream may hold."""
+    def read(self, event: Event) -> tuple[bytes, bool]:
+        """Return *event* as the client gets it, and whether it moves the answer on.
+
+        Raises `Unpromised` for what no stream may hold.
+        """
         if event.data == DONE:
             if self._open or not self._finished:
                 raise Unpromised("its stream ended without a finish reason")
-            return None
+            self.is_done = True
+            return END, True
         data = event.data.encode()
         try:
-            chunk, fields = _ANSWER.decode(data), _FIELDS.decode(data)
+            fields = _FIELDS.decode(data)
+            choices = _CHOICES.decode(fields.get("choices", _NULL))
         except NOT_JSON as error:
             raise Unpromised(f"an event of its stream cannot be read ({error})") from error
-        if event.type == "error" or _is_error(chunk):
+        if event.type == "error" or fields.get("error", _NULL) != _NULL or fields.get("object") == _ERROR:
             raise Unpromised(error_text(data))
-        if chunk.choices is None:
+        if choices is None:
             raise Unpromised("an event of its stream is not a chunk")
-        self._follow(chunk.choices)
+        self._follow(choices)
         self.usage = fields.get("usage", self.usage)
-        return self._written(fields)
+        return self._written(fields), not choices or any(map(_moves, choices))
+
+    def end(self) -> bytes:
+        """Raise `Unpromised`: a stream ends with `[DONE]`, and not with its bytes."""
+        raise Unpromised("its stream broke off before its end")
 
     def _follow(self, choices: list[_Choice]) -> None:
         for choice in choices:
@@ -108,7 +141,7 @@ class ChunkReader:
             self._created = fields.get("created")
         if self._created is not None:
             fields["created"] = self._created
-        data = msgspec.json.encode(_labelled(fields, self._label))
+        data = _encode(fields | self._named)
         if b"\n" in data:  # legal in JSON, but it would break the event
             data = msgspec.json.format(data, indent=-1)
         return b"data: %b\n\n" % data
@@ -132,7 +165,7 @@ def error_text(data: bytes) -> str:
 
 
 def _is_error(answer: _Answer) -> bool:
-    return bytes(answer.error) != _NULL or answer.object == "error"
+    return answer.error != _NULL or answer.object == "error"
 
 
 def _labelled(fields: Fields, label: Label) -> dict[str, object]:

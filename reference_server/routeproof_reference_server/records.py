@@ -5,7 +5,7 @@ request, so it neither waits nor raises; what takes time (a file, a database) it
 
     an attempt is told     it becomes
     trying()               open
-    Answered               open, and `first` is set: a whole answer is complete, or a stream's first event has come
+    Answered               open, and `first` is set: a whole answer is complete, or a stream's first content has come
     Rejected               ended: the client's mistake
     Failed                 ended: failed, or broken where `first` is set
     served()               ended: served, to its last byte
@@ -37,7 +37,7 @@ class AttemptEnd(StrEnum):
     SERVED = "served"
     REJECTED = "rejected"  # the provider blames the client
     FAILED = "failed"  # before the client got a byte of it
-    BROKEN = "broken"  # a stream, after its first event
+    BROKEN = "broken"  # a stream, after its first content
     LEFT = "left"  # the client did not wait for its end
 
 
@@ -48,7 +48,7 @@ class AttemptRecord:
 
     deployment: Deployment
     began: float
-    first: float | None = None  # its promise was kept: a whole answer complete, a stream's first event come
+    first: float | None = None  # its promise was kept: a whole answer complete, a stream's first content come
     ended: float | None = None
     end: AttemptEnd | None = None
     status: int | None = None  # of the provider; None where none came or it does not matter

@@ -1,30 +1,31 @@
 """Drives one request along its route: attempts, fallback, and the one answer that comes of it.
 
-Nothing goes to the client before a provider has kept its promise: a whole answer is complete, a stream's first event
-has come and is no error. From a stream's first byte on there is no way back: if it breaks, it ends in an error event.
+Nothing goes to the client before a provider has kept its promise: a whole answer is complete, a stream's first content
+has come. From a stream's first byte on there is no way back: if it breaks, it ends in an error event.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import final
 
 import trio
 
 from routeproof_reference_server.auth import Caller
+from routeproof_reference_server.dialects import Question
+from routeproof_reference_server.dialects.telling import Telling
 from routeproof_reference_server.errors import GatewayError, echoed
 from routeproof_reference_server.headers import RETRY_AFTER, told_route
-from routeproof_reference_server.payload import ID_PREFIXES, Label
+from routeproof_reference_server.payload import END, ID_PREFIXES, Label
 from routeproof_reference_server.records import RequestRecord
 from routeproof_reference_server.routing import (
     Answered,
     Ask,
     Capability,
     Deployment,
-    Exhausted,
     Failed,
     Left,
     Outcome,
@@ -33,9 +34,11 @@ from routeproof_reference_server.routing import (
     Router,
     Strategy,
     Try,
+    Unfit,
     Unknown,
 )
-from routeproof_reference_server.upstream import END, Call, Ended, Stream, Upstream, Whole
+from routeproof_reference_server.routing.router import End
+from routeproof_reference_server.upstream import Call, Ended, Stream, Upstream, Whole
 from routeproof_reference_server.validation import Body
 from routeproof_spec.contract import Operation
 
@@ -51,6 +54,12 @@ class Asked:
     strategy: Strategy | None
     fallback: tuple[str, ...]
     record: RequestRecord
+    telling: Telling = field(init=False)  # it, in the APIs of providers
+
+    def __post_init__(self) -> None:
+        """Prepare its telling; nothing is translated before somebody is to be asked."""
+        question = Question(path=self.operation.path, capability=self.capability, body=self.body)
+        object.__setattr__(self, "telling", Telling(question))
 
     def ask(self) -> Ask:
         """Return what of it matters for routing."""
@@ -60,6 +69,7 @@ class Asked:
             strategy=self.strategy,
             fallback=self.fallback,
             restriction=self.caller.restriction,
+            fits=self.telling.fits,
         )
 
 
@@ -98,10 +108,9 @@ class Relay:
     async def _attempt(self, asked: Asked, deployment: Deployment, stack: AsyncExitStack) -> Whole | Stream | Ended:
         prefix = ID_PREFIXES.get(asked.capability)
         call = Call(
-            provider=deployment.provider,
-            path=asked.operation.path,
-            capability=asked.capability,
-            body=asked.body.addressed_to(deployment.upstream_model),
+            deployment=deployment,
+            question=asked.telling.question,
+            sent=asked.telling.sent(deployment),
             headers=asked.record.attempts[-1].headers,
             label=Label(model=deployment.model, id=prefix and f"{prefix}{self._rng.getrandbits(96):024x}"),
         )
@@ -145,9 +154,11 @@ def _abandon(route: Route) -> None:
         route.told(Left(), trio.current_time())
 
 
-def _refusal(end: Unknown | Rejected | Exhausted, route: Route, asked: Asked) -> GatewayError:
+def _refusal(end: End, route: Route, asked: Asked) -> GatewayError:
     if isinstance(end, Unknown):
         return GatewayError("model_not_found", f"There is no model '{echoed(end.name)}' here.", param="model")
+    if isinstance(end, Unfit):
+        return _untold(end.deployment, asked)
     tried = route.tried
     headers = told_route(tried[-1].provider, trio.current_time() - asked.record.began)
     if isinstance(end, Rejected):
@@ -158,3 +169,11 @@ def _refusal(end: Unknown | Rejected | Exhausted, route: Route, asked: Asked) ->
     told = "; ".join(f"{place.provider}: {each.message}" for place, each in zip(tried, end.attempts, strict=True))
     row = "rate_limit_exceeded" if end.status == 429 else "provider_unavailable"
     return GatewayError(row, f"No provider could answer ({told}).", headers=headers)
+
+
+def _untold(deployment: Deployment, asked: Asked) -> GatewayError:
+    """Return the refusal of a request that can be told to no provider, by what *deployment* cannot be told."""
+    refusal = asked.telling.refusal(deployment)
+    assert refusal is not None, "who can be asked is asked"
+    text = f"{deployment.provider} cannot be asked this. {echoed(refusal.place)}: {echoed(refusal.why)}."
+    return GatewayError("unsupported_parameter", text, param=echoed(refusal.place))

@@ -11,8 +11,8 @@ import httpx2
 TEXT_CHARS_MAX: Final = 1000
 PATH_CHARS_MIN: Final = 5  # of a base URL's path
 
-# Key-like words, masked ones too (OpenAI quotes `sk-ab***yz`), and whatever follows the word Bearer.
-_KEY = re.compile(r"\bBearer\s+[^\s\"',;]+|\b(?:sk|th|pk|rk|key)-[\w*.\-]{3,}", re.IGNORECASE)
+# Key-like words, masked ones too (OpenAI quotes `sk-ab***yz`, Google's begin with AIza), and whatever follows Bearer.
+_KEY = re.compile(r"\bBearer\s+[^\s\"',;]+|\b(?:sk|th|pk|rk|key)-[\w*.\-]{3,}|\bAIza[\w*.\-]{3,}", re.IGNORECASE)
 _NUMBERED = r"(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:.]*:[0-9a-f:.]*\]"
 _ADDRESS = re.compile(
     rf"(?:https?://)?(?:{_NUMBERED}|localhost|[\w.-]+\.(?:internal|local|svc|lan|cluster))(?::\d+)?(?:/[^\s\"'<>]*)?",

@@ -18,11 +18,12 @@ import trio
 
 from routeproof_reference_server.config import ProviderConfig, TimeoutsConfig
 from routeproof_reference_server.dial import Dialling, Reply
-from routeproof_reference_server.patience import Patience
-from routeproof_reference_server.payload import ChunkReader, Label, Unpromised, error_text, labelled_answer
+from routeproof_reference_server.dialects import DIALECTS, Question, Reader, Sent
+from routeproof_reference_server.patience import OutOfPatienceError, Patience
+from routeproof_reference_server.payload import Label, Unpromised
 from routeproof_reference_server.records import Head
-from routeproof_reference_server.retry_after import retry_after
-from routeproof_reference_server.routing.catalogue import Capability
+from routeproof_reference_server.retry_after import RETRY_AFTER_MAX, retry_after
+from routeproof_reference_server.routing.catalogue import Deployment
 from routeproof_reference_server.routing.outcome import Blame, Cause, Failed, Rejected, blame
 from routeproof_reference_server.scrub import Scrubber
 from routeproof_reference_server.unpacking import NotUnpacked
@@ -38,17 +39,15 @@ CLOSE: Final = 1.0  #: seconds that closing a connection may take
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream"
-END: Final = b"data: [DONE]\n\n"  # of a stream, as the client gets it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One attempt as it is to be made."""
 
-    provider: str
-    path: str  # below the provider's base URL
-    capability: Capability
-    body: bytes
+    deployment: Deployment
+    question: Question
+    sent: Sent  # the question in the words of the deployment's API
     label: Label
     headers: Head = ()  # beside those that every attempt has
 
@@ -67,13 +66,11 @@ Ended: TypeAlias = Rejected | Failed
 
 @final
 class Stream:
-    """A stream whose first event has come; closed by whoever gave the stack that it was opened in."""
+    """A stream whose first content has come; closed by whoever gave the stack that it was opened in."""
 
-    def __init__(
-        self, first: bytes, pieces: AsyncIterator[bytes], reader: ChunkReader, clean: Callable[[str], str]
-    ) -> None:
+    def __init__(self, first: bytes, pieces: AsyncIterator[bytes], reader: Reader, clean: Callable[[str], str]) -> None:
         self.first = first  # ready for the client
-        self.latency = 0.0  #: seconds until the first event
+        self.latency = 0.0  #: seconds until the first content
         self._pieces = pieces
         self._reader = reader
         self._clean = clean
@@ -107,7 +104,7 @@ class Upstream:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._dial = dial
-        self._base_urls = {each.name: each.base_url for each in providers}
+        self._base_urls = {each.name: each.base_url.rstrip("/") for each in providers}
         self._heads = {each.name: _head(each) for each in providers}
         self._urls: dict[tuple[str, str], httpcore2.URL] = {}
         self._timeouts = timeouts
@@ -122,7 +119,8 @@ class Upstream:
                 with _explained():
                     pieces, patience = await self._promised(call, JSON, stack)
                     data = await _collected(pieces, patience, LIMITS.response_bytes_max)
-                    body, usage = labelled_answer(data, call.capability, call.label)
+                    dialect = DIALECTS[call.deployment.api]
+                    body, usage = dialect.answer(data, call.question, self._dated(call.label))
             except _Stopped as stop:
                 return self._cleaned(stop.outcome)
         return Whole(body=body, usage=usage, latency=trio.current_time() - began)
@@ -134,7 +132,7 @@ class Upstream:
             try:
                 with _explained():
                     pieces, patience = await self._promised(call, EVENT_STREAM, opened)
-                    reader = ChunkReader(call.label)
+                    reader = DIALECTS[call.deployment.api].reader(call.question, self._dated(call.label))
                     events = await opened.enter_async_context(aclosing(_events(pieces, patience, reader)))
                     stream = Stream(await anext(events), events, reader, self._scrubber.clean)
             except _Stopped as stop:
@@ -149,7 +147,8 @@ class Upstream:
         """Return the body of an answer that has the status and the content type that it should have."""
         patience = Patience(self._timeouts)
         with patience.spent():
-            reply = await self._dial.ask(self._request(call, media_type))
+            reply = await self._dial.ask(self._request(call, media_type), patience.connected)
+        patience.head_came()
         stack.push_async_callback(_close, reply)
         pieces, status = reply.pieces, reply.status
         match blame(status, RELAYED):
@@ -158,27 +157,28 @@ class Upstream:
                 if found != media_type:
                     raise Unpromised(f"it answered with {found or 'no content type'} where {media_type} was due")
                 return pieces, patience
-            case Blame.CLIENT:
-                text = await _text(pieces, patience)
-                raise _Stopped(Rejected(status=status, message=text))
-            case Blame.PROVIDER:
+            case blamed:
+                refusal = DIALECTS[call.deployment.api].refusal(status, await _body(pieces, patience))
+                if blamed is Blame.CLIENT and not refusal.is_ours:
+                    raise _Stopped(Rejected(status=status, message=refusal.text))
                 asked = retry_after(httpx2.Headers(reply.headers), self._wall())
-                text = await _text(pieces, patience) or f"it answered {status}"
+                if asked is None and refusal.retry_after is not None:
+                    asked = min(refusal.retry_after, RETRY_AFTER_MAX)
+                text = refusal.text or f"it answered {status}"
                 raise _Stopped(Failed(cause=Cause.STATUS, message=text, status=status, retry_after=asked))
 
     def _request(self, call: Call, media_type: str) -> httpcore2.Request:
-        connect = self._timeouts.connect
+        provider, sent = call.deployment.provider, call.sent
         return httpcore2.Request(
             b"POST",
-            self._url(call.provider, call.path),
+            self._url(provider, sent.path),
             headers=[
-                *self._heads[call.provider],
+                *self._heads[provider],
                 (b"accept", media_type.encode()),
-                (b"content-length", b"%d" % len(call.body)),
+                (b"content-length", b"%d" % len(sent.body)),
                 *call.headers,
             ],
-            content=call.body,
-            extensions={"timeout": {"connect": connect, "pool": connect}},
+            content=sent.body,
         )
 
     def _url(self, provider: str, path: str) -> httpcore2.URL:
@@ -188,6 +188,9 @@ class Upstream:
             self._urls[place] = _parsed(self._base_urls[provider] + path)
         return self._urls[place]
 
+    def _dated(self, label: Label) -> Label:
+        return replace(label, created=int(self._wall()))
+
     def _cleaned(self, outcome: Ended) -> Ended:
         return replace(outcome, message=self._scrubber.clean(outcome.message))
 
@@ -196,7 +199,7 @@ def _head(provider: ProviderConfig) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers that every request to *provider* has."""
     return (
         (b"host", httpx2.URL(provider.base_url).netloc),
-        (b"authorization", f"Bearer {provider.api_key}".encode()),
+        *DIALECTS[provider.api].credentials(provider.api_key),
         (b"content-type", JSON.encode()),
         (b"accept-encoding", b"identity"),
         (b"user-agent", b"routeproof"),
@@ -221,14 +224,13 @@ _BROKEN: Final[tuple[type[Exception], ...]] = (
     httpcore2.ProtocolError,
     NotUnpacked,
     RemoteProtocolError,  # of the event stream
-    trio.TooSlowError,
+    OutOfPatienceError,
 )
 
-# The first row that fits. A provider's own words stand in the exceptions of the last row alone.
+# The first row that fits. A provider's own words stand in none of them.
 _CAUSES: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Cause, str]]] = (
-    ((httpcore2.ConnectTimeout, httpcore2.PoolTimeout), Cause.TIMED_OUT, "no connection came about in time"),
+    (httpcore2.TimeoutException, Cause.TIMED_OUT, "no connection came about in time"),  # the system's own
     (httpcore2.ConnectError, Cause.UNREACHABLE, "it cannot be reached"),
-    ((trio.TooSlowError, httpcore2.TimeoutException), Cause.TIMED_OUT, "it did not answer in time"),
     ((httpcore2.NetworkError, httpcore2.ProtocolError), Cause.BROKEN, "its connection broke"),
     (NotUnpacked, Cause.UNPROMISED, "its answer cannot be decompressed"),
     (RemoteProtocolError, Cause.UNPROMISED, "its stream cannot be read"),
@@ -247,6 +249,8 @@ def _explained() -> Generator[None]:
 
 
 def _failed(error: Exception) -> Failed:
+    if isinstance(error, OutOfPatienceError):
+        return Failed(cause=Cause.TIMED_OUT, message=str(error))
     cause, words = next((cause, words) for kinds, cause, words in _CAUSES if isinstance(error, kinds))
     return Failed(cause=cause, message=words)
 
@@ -258,58 +262,70 @@ async def _collected(pieces: AsyncIterator[bytes], patience: Patience, limit: in
             piece = await anext(pieces, None)
         if piece is None:
             return bytes(data)
-        patience.renew()
+        patience.moved()
         data += piece
         if len(data) > limit:
             raise Unpromised(f"its answer is longer than {limit} bytes")
 
 
-async def _text(pieces: AsyncIterator[bytes], patience: Patience) -> str:
-    """Return the text of an error body, empty where it does not come whole and soon."""
+async def _body(pieces: AsyncIterator[bytes], patience: Patience) -> bytes:
+    """Return the body of an error, empty where it does not come whole and soon."""
     data = bytearray()
     try:
         while len(data) <= ERROR_BYTES_MAX:
             with patience.spent():  # not renewed: an error is short
                 data += await anext(pieces)
     except StopAsyncIteration:
-        return error_text(bytes(data))
+        return bytes(data)
     except _BROKEN:
-        return ""
-    return ""
+        return b""
+    return b""
 
 
-async def _events(pieces: AsyncIterator[bytes], patience: Patience, reader: ChunkReader) -> AsyncGenerator[bytes, None]:
+async def _events(pieces: AsyncIterator[bytes], patience: Patience, reader: Reader) -> AsyncGenerator[bytes, None]:
     """Yield the events as the client gets them, all at once that came at once, `[DONE]` last.
 
-    Comments and half events do not count as progress.
+    Until something has moved the answer on nothing goes out: a role or a comment alone leaves the way to the next
+    provider open.
     """
     decoder = SSEDecoder()
     left = LIMITS.stream_bytes_max
-    is_done = False
-    while not is_done:
+    ready: list[bytes] = []
+    has_begun = False
+    while not reader.is_done:
         with patience.spent():
             piece = await anext(pieces, None)
-        if piece is None:
-            raise Unpromised("its stream broke off before its end")
-        left -= len(piece)
+        left -= len(piece or b"")
         if left < 0:
             raise Unpromised(f"its stream is longer than {LIMITS.stream_bytes_max} bytes")
-        ready: list[bytes] = []
         try:
-            for event in decoder.feed(piece):
-                patience.renew()
-                read = reader.read(event)
-                ready.append(END if read is None else read)
-                is_done = read is None
-                if is_done:
-                    break
+            has_begun = _take(piece, decoder, reader, patience, ready) or has_begun
         except (Unpromised, RemoteProtocolError):
-            if ready:
+            if has_begun and ready:
                 yield b"".join(ready)  # what was good before it
             raise
-        if ready:
+        if has_begun and ready:
             yield b"".join(ready)
+            ready.clear()
     await _linger(pieces)
+
+
+def _take(piece: bytes | None, decoder: SSEDecoder, reader: Reader, patience: Patience, ready: list[bytes]) -> bool:
+    """Add to *ready* what the client gets for *piece*, None where the bytes are over; return whether it may go out."""
+    if piece is None:
+        ready.append(reader.end())
+        return True
+    may_go = False
+    for event in decoder.feed(piece):
+        told, moves = reader.read(event)
+        if told:
+            ready.append(told)
+        if moves:
+            patience.moved()
+            may_go = may_go or bool(told)
+        if reader.is_done:
+            break
+    return may_go
 
 
 async def _linger(pieces: AsyncIterator[bytes]) -> None:

@@ -50,7 +50,7 @@ def load(folder: Path, text: str, environ: dict[str, str] | None = None) -> Targ
         ),
         (MINIMAL + '[dialect]\nname = "tokenhubb"\n', "dialect.name", "one of openai, rolter, tokenhub, or"),
         (MINIMAL + "[capabilities]\nembedings = false\n", "capabilities.embedings", "'embeddings'"),
-        (MINIMAL + "[timing]\nfirst_byte = -1.0\n", "timing.first_byte", ">= 0"),
+        (MINIMAL + "[timing]\nheaders = -1.0\n", "timing.headers", ">= 0"),
         (MINIMAL + "[stats]\nalpha = 1.5\n", "stats.alpha", "< 1"),
         (MINIMAL + "[routing]\nworkers = 0\n", "routing.workers", ">= 1"),
         (MINIMAL + "[routing]\nexploration = 1.0\n", "routing.exploration", "< 1"),

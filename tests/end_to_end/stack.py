@@ -44,13 +44,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         command = [sys.executable, "-m", "routeproof", "serve", "--config", str(config), "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
-                yield Stack(base_url=_base_url(process), fleet=fleet)
+                yield Stack(base_url=base_url_of(process), fleet=fleet)
             finally:
                 process.terminate()
                 process.communicate(timeout=STOP_SECONDS_MAX)
 
 
-def _base_url(process: subprocess.Popen[str]) -> str:
+def base_url_of(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     for _ in range(START_LINES_MAX):
         line = process.stdout.readline()

@@ -22,7 +22,7 @@ CLIENTS = ClientsConfig(idle=0.5, head=0.5, body=0.5, write=1.0, write_total=2.0
 NO_BREAKER = BreakerConfig(
     failures=10**9, observations_min=10**9, cooldown=0.001, cooldown_max=0.001, retry_after_max=0.001
 )
-TIMEOUTS = TimeoutsConfig(connect=0.5, first_byte=0.5, idle=0.5, total=1.0)
+TIMEOUTS = TimeoutsConfig(connect=0.5, headers=0.5, first_token=0.5, between_tokens=0.5, total=1.0)
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 

@@ -25,6 +25,7 @@ from routeproof_reference_server.routing import (
     Router,
     Strategy,
     Try,
+    Unfit,
     Unknown,
 )
 from routeproof_reference_server.routing.observed import Observed
@@ -91,7 +92,8 @@ def _exhausting(change: Callable[[Exhausted], Exhausted]) -> None:
     patch(Route, "_exhausted", lambda self: change(true_exhausted(self)))
 
 
-def _waiting(**seconds: float) -> None:
+def waiting(**seconds: float) -> None:
+    """Let the gateway's timeouts be of these *seconds*."""
     true_init = patience.Patience.__init__
 
     def init(self: patience.Patience, timeouts: Any) -> None:
@@ -279,7 +281,7 @@ def skips_the_unknown() -> None:
     """An unknown model in the fallback list is passed over."""
     true_unknown = Route._unknown
 
-    def unknown(self: Route) -> Unknown | None:
+    def unknown(self: Route) -> Unknown | Unfit | None:
         ask = self._ask
         known = tuple(each for each in ask.fallback if self._router.catalogue.resolve(each, ask.capability))
         self._ask = replace(ask, fallback=known)
@@ -366,22 +368,22 @@ def reads_no_date() -> None:
 
 def waits_for_a_stalled_stream() -> None:
     """Once a stream has begun, it may stay silent for ever."""
-    _waiting(idle=30.0, total=30.0)
+    waiting(between_tokens=30.0, total=30.0)
 
 
 def waits_for_a_drip() -> None:
     """As long as a byte comes now and then, there is no end."""
-    _waiting(total=30.0)
+    waiting(total=30.0)
 
 
 def never_gives_up() -> None:
     """No deadline of the gateway's holds."""
-    _waiting(first_byte=60.0, idle=60.0, total=60.0)
+    waiting(headers=60.0, first_token=60.0, between_tokens=60.0, total=60.0)
 
 
 def loses_patience() -> None:
     """An answer that pauses is cut, though it keeps within the declared timeouts."""
-    _waiting(idle=0.4)
+    waiting(between_tokens=0.4)
 
 
 def lets_few_wait() -> None:

@@ -201,11 +201,11 @@ def starts_a_broken_stream_again() -> None:
     ) -> AsyncGenerator[bytes, None]:
         async for piece in true_streamed(self, asked, deployment, route, stream):
             if piece.startswith(b'data: {"error"') and asked.fallback:
+                other = self._router.catalogue.resolve(asked.fallback[0], asked.capability)[0]
                 call = upstream.Call(
-                    provider=asked.fallback[0].partition("/")[0],
-                    path=asked.operation.path,
-                    capability=asked.capability,
-                    body=asked.body.addressed_to(deployment.upstream_model),
+                    deployment=other,
+                    question=asked.telling.question,
+                    sent=asked.telling.sent(other),
                     label=payload.Label(model=deployment.model, id="chatcmpl-th-again"),
                 )
                 async with contextlib.AsyncExitStack() as stack:
@@ -344,7 +344,7 @@ def waits_for_ever() -> None:
     true_init = patience.Patience.__init__
 
     def init(self: patience.Patience, timeouts: Any) -> None:
-        long = dict.fromkeys(("first_byte", "idle", "total"), 8.0)
+        long = dict.fromkeys(("headers", "first_token", "between_tokens", "total"), 8.0)
         true_init(self, msgspec.structs.replace(timeouts, **long))
 
     _patch(patience.Patience, "__init__", init)

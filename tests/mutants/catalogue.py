@@ -15,8 +15,9 @@ from tests.mutants.health import HEALTH, VARIANTS
 from tests.mutants.limits import LIMITS
 from tests.mutants.operating import OPERATING
 from tests.mutants.streams import STREAMS
+from tests.mutants.timeouts import TIMEOUTS
 
-_ALL = (*BREAKS.values(), *DOORS, *ANSWERS, *ATTEMPTS, *STREAMS, *HEALTH, *OPERATING, *LIMITS, *HARDENING)
+_ALL = (*BREAKS.values(), *DOORS, *ANSWERS, *ATTEMPTS, *STREAMS, *HEALTH, *OPERATING, *LIMITS, *HARDENING, *TIMEOUTS)
 
 MUTANTS: Final[Mapping[str, Break]] = {each.name: each for each in _ALL}
 

@@ -173,6 +173,7 @@ def event(data: bytes) -> bytes:
 
 
 ROLE = chunk({"role": "assistant", "content": ""})
+EMPTY = chunk({"content": ""})
 HI = chunk({"content": "Hi"})
 STOP = chunk({}, "stop")
 DONE = event(b"[DONE]")

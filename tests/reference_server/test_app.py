@@ -18,6 +18,7 @@ from routeproof_spec.contract import load_contract
 from tests.reference_server.gateway import CONFIG, chat, events, failure, gateway
 from tests.reference_server.scripted import (
     DONE,
+    EMPTY,
     HI,
     ROLE,
     STOP,
@@ -90,7 +91,17 @@ def test_every_piece_is_passed_on_when_it_comes() -> None:
             came = [(trio.current_time(), len(events(piece))) async for piece in response.aiter_bytes()]
         assert came == [(1.5, 1), (2.5, 1), (2.5, 1), (2.5, 1)]
 
-    run(test, replies={"beta": [streamed(1.5, ROLE, 1.0, HI, STOP, DONE)]})
+    run(test, replies={"beta": [streamed(1.5, HI, 1.0, HI, STOP, DONE)]})
+
+
+def test_a_role_alone_waits_for_the_first_content() -> None:
+    async def test(client: Client, _: ScriptedProviders) -> None:
+        async with client.stream("POST", "/chat/completions", json=chat(stream=True)) as response:
+            assert response.headers["x-inferoute-latency-ms"] == "2500"
+            came = [(trio.current_time(), len(events(piece))) async for piece in response.aiter_bytes()]
+        assert came == [(2.5, 3), (2.5, 1), (2.5, 1)]
+
+    run(test, replies={"beta": [streamed(1.5, ROLE, EMPTY, 1.0, HI, STOP, DONE)]})
 
 
 def test_the_payload_reaches_the_provider_byte_for_byte_but_for_the_model() -> None:

@@ -52,11 +52,11 @@ WRONG: dict[str, dict[str, Any]] = {
     "an unknown table": {"sever": {}},
     "a wrong type": {"server": {"port": "8700"}},
     "out of range": {"server": {"port": 70000}},
-    "no time at all": {"timeouts": {"idle": 0}},
+    "no time at all": {"timeouts": {"headers": 0}},
     "an unknown word": {"routing": {"default_strategy": "cheapest"}},
     "a required list that is empty": {"providers": []},
     "a required key that is missing": {"providers": [{"name": "alpha"}]},
-    "a base URL of another shape": {"providers": [{"name": "alpha", "base_url": "https://api.example"}]},
+    "a base URL of another shape": {"providers": [{"name": "alpha", "base_url": "api.example"}]},
 }
 
 

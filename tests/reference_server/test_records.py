@@ -121,7 +121,7 @@ def test_a_client_that_leaves_a_stream_leaves_its_attempt() -> None:
         with trio.move_on_after(1.0):
             await client.post("/chat/completions", json=chat("beta/gpt-4o", stream=True))
 
-    lines, _ = story(leave, beta=[streamed(ROLE, 3.0, HI, STOP, DONE)])
+    lines, _ = story(leave, beta=[streamed(ROLE, HI, 3.0, HI, STOP, DONE)])
     assert lines[1:] == ["try beta", "left 200 in 1.0 b''", "ended createChatCompletion 200 None, cut in 1.0"]
 
 

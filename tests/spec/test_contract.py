@@ -65,6 +65,7 @@ def test_error_table_is_that_of_the_contract() -> None:
     assert table == {
         "malformed_request": (400, "invalid_request_error", "malformed_request"),
         "invalid_strategy": (400, "invalid_request_error", "invalid_strategy"),
+        "unsupported_parameter": (400, "invalid_request_error", "unsupported_parameter"),
         "invalid_api_key": (401, "authentication_error", "invalid_api_key"),
         "model_not_allowed": (404, "not_found_error", "model_not_found"),
         "usage_limit_exceeded": (402, "usage_limit_exceeded", "usage_limit_exceeded"),

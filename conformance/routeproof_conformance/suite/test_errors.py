@@ -163,7 +163,7 @@ async def test_timeout_is_not_told_as_504(
     gateway: Gateway, providers: Providers, target: Target, expect: Expect
 ) -> None:
     """A provider that does not answer in time is not told as 504."""
-    target.need(target.timing.first_byte, "timing.first_byte")
+    target.need(target.timing.headers, "timing.headers")
     asks = [Ask(form=form, model=gateway.chain(1, form=form)[0].model) for form in offered(target)]
     await providers.behave_all(stall(before="headers"))
     for seen in await gateway.together(asks):

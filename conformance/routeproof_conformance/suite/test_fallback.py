@@ -52,7 +52,7 @@ from routeproof_conformance.vocabulary.faults import (
 )
 from routeproof_conformance.vocabulary.offered import offered
 from routeproof_conformance.vocabulary.parameters import additions, changes, groups
-from routeproof_simulator.behaviours import Behaviour, fail, ok
+from routeproof_simulator.behaviours import Behaviour, fail, ok, stall
 
 each_form = pytest.mark.parametrize("form", FORMS, ids=str)
 
@@ -118,6 +118,19 @@ async def test_reset_before_the_first_byte_leads_to_the_next_attempt(
         raise Fact("the answer's first bytes had gone to the client before the reset, so that no attempt may follow")
     expect.attempts(seen, *gateway.chain(2, form=form).providers)
     expect.success(seen)
+
+
+@pytest.mark.requirement("fallback.on.role_alone")
+@pytest.mark.parametrize(
+    "fault",
+    [*faults.ROLE_ALONE, Fault(name="stall-after-role", behaviour=stall(before="content"), forms=(CHAT_STREAM,))],
+    ids=str,
+)
+async def test_failure_before_the_first_text_leads_to_the_next_attempt(
+    gateway: Gateway, providers: Providers, expect: Expect, fault: Fault
+) -> None:
+    """With a fallback list, a stream that fails when it has named its role alone leads to the next attempt."""
+    await falls_back(gateway, providers, expect, CHAT_STREAM, fault)
 
 
 @pytest.mark.requirement("fallback.on.timeout")

@@ -203,10 +203,15 @@ CUT_IN_TEXT: Final = (
     _broken("reset-before-finish", reset(before="finish"), after=_FINISH),
 )
 
-#: Where a stream breaks, from its first event until it has said all.
-BROKEN_BEFORE_FINISH: Final = (
+#: After the role, and before any text: a gateway may have told the client already, or may not.
+ROLE_ALONE: Final = (
     _broken("cut-after-role", cut(before="content"), after=_CONTENT, forms=(CHAT_STREAM,)),
     _broken("reset-after-role", reset(before="content"), after=_CONTENT, forms=(CHAT_STREAM,)),
+)
+
+#: Where a stream breaks, from its first event until it has said all.
+BROKEN_BEFORE_FINISH: Final = (
+    *ROLE_ALONE,
     *CUT_IN_TEXT,
     _broken("end-before-finish", no_finish() | no_done(), after=_FINISH),
 )

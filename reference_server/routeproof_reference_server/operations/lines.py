@@ -51,7 +51,7 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     provider: str | None = None  # the one that served
     attempts: tuple[AttemptLine, ...] = ()
     seconds: float = 0.0
-    first_seconds: float | None = None  # from the request's head to a whole answer, or to a stream's first event
+    first_seconds: float | None = None  # from the request's head to a whole answer, or to a stream's first content
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 

@@ -62,7 +62,7 @@ class _Gateway(Collector):
         yield _histogram("request_seconds", "Seconds from a request's head to its end.", "operation", tally.duration)
         yield _histogram(
             "first_event_seconds",
-            "Seconds from asking a provider to its stream's first event.",
+            "Seconds from asking a provider to its stream's first content.",
             "provider",
             tally.first,
         )

@@ -3,6 +3,7 @@
 from routeproof_reference_server.routing.catalogue import (
     AUTO,
     UNRESTRICTED,
+    Api,
     Capability,
     Catalogue,
     Deployment,
@@ -12,13 +13,14 @@ from routeproof_reference_server.routing.catalogue import (
 )
 from routeproof_reference_server.routing.outcome import Answered, Blame, Cause, Failed, Left, Outcome, Rejected, blame
 from routeproof_reference_server.routing.policy import BreakerConfig, RoutingConfig
-from routeproof_reference_server.routing.router import Ask, Exhausted, Route, Router, Try, Unknown
+from routeproof_reference_server.routing.router import Ask, Exhausted, Route, Router, Try, Unfit, Unknown
 from routeproof_reference_server.routing.strategy import Strategy
 
 __all__ = [
     "AUTO",
     "UNRESTRICTED",
     "Answered",
+    "Api",
     "Ask",
     "Blame",
     "BreakerConfig",
@@ -39,6 +41,7 @@ __all__ = [
     "RoutingConfig",
     "Strategy",
     "Try",
+    "Unfit",
     "Unknown",
     "blame",
 ]

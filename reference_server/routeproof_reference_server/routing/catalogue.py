@@ -24,6 +24,17 @@ class Capability(StrEnum):
     EMBEDDINGS = "embeddings"
 
 
+class Api(StrEnum):
+    """In which API a provider is asked."""
+
+    OPENAI = "openai"  # OpenAI's own, and all that are compatible with it
+    ANTHROPIC = "anthropic"  # Messages
+    GEMINI = "gemini"  # generateContent and streamGenerateContent
+
+
+MAX_TOKENS: Final = 4096  # of an answer whose request bounds it not, at an API that wants a bound
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One model at one provider; no two share both names."""
@@ -35,6 +46,8 @@ class Deployment:
     breaker: bool = True  # whether a circuit breaker watches over it, and its Retry-After is obeyed
     prompt_price: int = 0  #: pico-USD for one token
     completion_price: int = 0  #: pico-USD for one token
+    api: Api = Api.OPENAI
+    max_tokens: int = MAX_TOKENS  # of an answer, where the API wants a bound and the request names none
 
     def __hash__(self) -> int:
         # Its names tell it from all others, and it is looked up a dozen times a request.

@@ -18,7 +18,7 @@ class Cause(StrEnum):
     STATUS = "status"  # an answer that is not 200 and blames nobody's request
     UNREACHABLE = "unreachable"  # no connection came about
     BROKEN = "broken"  # the connection broke, or the bytes are not HTTP
-    TIMED_OUT = "timed_out"  # one of the four deadlines passed
+    TIMED_OUT = "timed_out"  # one of the deadlines passed
     UNPROMISED = "unpromised"  # a 200 that is not what was asked for
 
 

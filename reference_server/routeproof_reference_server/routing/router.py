@@ -1,6 +1,7 @@
 """Which attempt is next. Owns no clock, no socket, no chance: the same history gives the same decisions.
 
 Rule 1. Every name of the chain, the primary first, is looked up before anything is sent; an unknown one ends the route.
+        Whoever cannot be told what is asked is not there; where that leaves nobody, the route ends unsent.
 Rule 2. The strategy orders the deployments of one name when its turn comes; all are tried before the next name's.
         Next is always the first in this order who may be asked at that moment and was not.
 Rule 3. No deployment is tried twice. Without a fallback list exactly one is tried.
@@ -22,7 +23,7 @@ Rule 6. Where all that was tried failed, the answer is 503, or 429 where every o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from random import Random
@@ -53,6 +54,7 @@ class Ask:
     strategy: Strategy | None = None  # None: the configured default
     fallback: tuple[str, ...] = ()  # in order; empty: fallback was not asked for
     restriction: Restriction = UNRESTRICTED
+    fits: Callable[[Deployment], bool] | None = None  # whether a deployment's API can be told all of it; None: all can
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,13 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unfit:
+    """Nothing was tried: nobody of the chain can be told all that is asked, *deployment* to begin with."""
+
+    deployment: Deployment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exhausted:
     """All that could be tried failed."""
 
@@ -78,7 +87,7 @@ class Exhausted:
     retry_after: int | None  #: seconds
 
 
-End: TypeAlias = Unknown | Rejected | Exhausted
+End: TypeAlias = Unknown | Unfit | Rejected | Exhausted
 
 
 class State(Enum):
@@ -178,15 +187,20 @@ class Route:
             case Left():
                 pass
 
-    def _unknown(self) -> Unknown | None:
+    def _unknown(self) -> Unknown | Unfit | None:
         ask = self._ask
-        if not self._chain:
-            for name in dict.fromkeys((ask.model, *ask.fallback)):
-                deployments = self._router.catalogue.resolve(name, ask.capability, ask.restriction)
-                if not deployments:
-                    return Unknown(name=name)
-                self._chain.append(deployments)
-        return None
+        if self._chain:
+            return None
+        named: list[tuple[Deployment, ...]] = []
+        for name in dict.fromkeys((ask.model, *ask.fallback)):
+            deployments = self._router.catalogue.resolve(name, ask.capability, ask.restriction)
+            if not deployments:
+                return Unknown(name=name)
+            named.append(deployments)
+        fits = ask.fits
+        fitting = named if fits is None else [tuple(filter(fits, deployments)) for deployments in named]
+        self._chain = list(filter(None, fitting))
+        return None if self._chain else Unfit(deployment=named[0][0])
 
     def _attempt(self, now: float) -> Try | None:
         if self._tried and not self._ask.fallback:
