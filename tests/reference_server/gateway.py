@@ -42,7 +42,8 @@ async def gateway(
 ) -> AsyncGenerator[tuple[httpx2.AsyncClient, ScriptedProviders]]:
     """Yield a client of the gateway and its providers, which answer well unless *replies* says otherwise."""
     providers = ScriptedProviders({name: (replies or {}).get(name, [whole()]) for name in PORTS.values()}, ports=PORTS)
-    app = create_app(config, network=providers, rng=Random(1), wall=lambda: WALL, **seams)
+    usual: Tree = {"network": providers, "rng": Random(1), "wall": lambda: WALL}
+    app = create_app(config, **usual | seams)
     async with (
         serving_app(cast("ASGIApp", app)) as transport,
         httpx2.AsyncClient(transport=transport, base_url="http://gateway.test/v1", headers=KEY, timeout=None) as client,

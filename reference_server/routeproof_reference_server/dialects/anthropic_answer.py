@@ -42,9 +42,9 @@ class _Counts(Struct):
 
 class _Block(Struct):
     type: str
-    text: str = ""
-    id: str = ""
-    name: str = ""
+    text: str | None = None
+    id: str | None = None
+    name: str | None = None
     input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -57,9 +57,9 @@ class _Message(Struct):
 
 class _Delta(Struct):
     type: str = ""
-    text: str = ""
-    partial_json: str = ""
-    thinking: str = ""
+    text: str | None = None
+    partial_json: str | None = None
+    thinking: str | None = None
     stop_reason: str | None = None
 
 
@@ -85,9 +85,11 @@ def answer(data: bytes, label: Label) -> tuple[bytes, msgspec.Raw | None]:
         raise Unpromised(error_text(data))
     if message.content is None:
         raise Unpromised("its answer is empty")
-    text = "".join([each.text for each in message.content if each.type == "text"])
+    text = "".join([each.text or "" for each in message.content if each.type == "text"])
     calls = [
-        told.call(each.id, each.name, bytes(each.input).decode()) for each in message.content if each.type == "tool_use"
+        told.call(each.id or "", each.name or "", bytes(each.input).decode())
+        for each in message.content
+        if each.type == "tool_use"
     ]
     counted = _usage(message.usage or _Counts())
     choice = told.choice(0, text if text or not calls else None, calls, _reason(message.stop_reason))
@@ -150,7 +152,7 @@ class AnthropicReader:
         arguments = "" if given == "{}" else given
         self._calls += 1
         self._call_is_open, self._call_has_arguments = True, bool(arguments)
-        return self._chunks.call(0, self._calls - 1, block.id, block.name, arguments), True
+        return self._chunks.call(0, self._calls - 1, block.id or "", block.name or "", arguments), True
 
     def _said(self, delta: _Delta) -> tuple[bytes, bool]:
         match delta:

@@ -29,39 +29,51 @@ REASONS: Final[Mapping[str, str]] = {
     ),
 }
 
+_NULL: Final = msgspec.Raw(b"null")
+
 
 class _Wired(Struct, rename="camel"):
     pass
 
 
 class _Call(_Wired):
-    name: str = ""
+    name: str | None = None
     args: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Part(_Wired):
     text: str | None = None
-    thought: bool = False
+    thought: bool | None = None
     function_call: _Call | None = None
     thought_signature: str | None = None
-    inline_data: msgspec.Raw | None = None
-    file_data: msgspec.Raw | None = None
+    inline_data: msgspec.Raw = _NULL
+    file_data: msgspec.Raw = _NULL
 
 
 class _Content(_Wired):
-    parts: list[_Part] = []
+    parts: list[_Part] | None = None
 
 
 class _Candidate(_Wired):
-    index: int = 0
+    index: int | None = None
     content: _Content | None = None
     finish_reason: str | None = None
 
+    @property
+    def number(self) -> int:
+        """Which of the candidates it is."""
+        return self.index or 0
+
+    @property
+    def parts(self) -> list[_Part]:
+        """What it says."""
+        return (self.content.parts or []) if self.content is not None else []
+
 
 class _Counts(_Wired):
-    prompt_token_count: int = 0
-    tool_use_prompt_token_count: int = 0
-    candidates_token_count: int = 0
+    prompt_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    candidates_token_count: int | None = None
     thoughts_token_count: int | None = None
     cached_content_token_count: int | None = None
 
@@ -74,7 +86,7 @@ class _Answer(_Wired):
     candidates: list[_Candidate] | None = None
     prompt_feedback: _Feedback | None = None
     usage_metadata: _Counts | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = _NULL
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
@@ -103,13 +115,13 @@ def _choice(candidate: _Candidate, label: Label) -> dict[str, object]:
     parts = list(_shown(candidate))
     called = [(part, part.function_call) for part in parts if part.function_call is not None]
     calls = [
-        told.call(_call_id(label, candidate.index, number), call.name, _arguments(call), **_signature(part))
+        told.call(_call_id(label, candidate.number, number), call.name or "", _arguments(call), **_signature(part))
         for number, (part, call) in enumerate(called)
     ]
     text = "".join([part.text for part in parts if part.text])
     silent = bool(calls) or candidate.content is None
     return told.choice(
-        candidate.index, text if text or not silent else None, calls, _reason(candidate.finish_reason, len(calls))
+        candidate.number, text if text or not silent else None, calls, _reason(candidate.finish_reason, len(calls))
     )
 
 
@@ -132,9 +144,9 @@ class GeminiReader:
         told_now: list[bytes] = []
         moves = False
         for candidate in _candidates(found):
-            known = self._told.setdefault(candidate.index, _Told())
+            known = self._told.setdefault(candidate.number, _Told())
             for part in _shown(candidate):
-                told_now += self._part(candidate.index, known, part)
+                told_now += self._part(candidate.number, known, part)
             if candidate.finish_reason is not None:
                 known.reason = candidate.finish_reason
                 _reason(known.reason, known.calls)
@@ -158,7 +170,7 @@ class GeminiReader:
             id_ = _call_id(self._label, index, known.calls)
             known.calls += 1
             call = part.function_call
-            yield self._chunks.call(index, known.calls - 1, id_, call.name, _arguments(call), **_signature(part))
+            yield self._chunks.call(index, known.calls - 1, id_, call.name or "", _arguments(call), **_signature(part))
 
 
 def _read(data: bytes, what: str) -> _Answer:
@@ -167,7 +179,7 @@ def _read(data: bytes, what: str) -> _Answer:
         found = _ANSWER.decode(data)
     except NOT_JSON as error:
         raise Unpromised(f"{what} cannot be read ({error})") from error
-    if found.error is not None:
+    if found.error != _NULL:
         raise Unpromised(error_text(data))
     if found.candidates is None and found.prompt_feedback is None and found.usage_metadata is None:
         raise Unpromised(f"{what} is none of Gemini's")
@@ -184,15 +196,15 @@ def _candidates(found: _Answer) -> list[_Candidate]:
 
 def _shown(candidate: _Candidate) -> Iterator[_Part]:
     """Yield the parts that are meant for the client."""
-    for part in candidate.content.parts if candidate.content is not None else ():
-        if part.inline_data is not None or part.file_data is not None:
+    for part in candidate.parts:
+        if part.inline_data != _NULL or part.file_data != _NULL:
             raise Unpromised("it answered with something else than text")
         if not part.thought:
             yield part
 
 
 def _has_thoughts(candidate: _Candidate) -> bool:
-    return candidate.content is not None and any(part.thought and part.text for part in candidate.content.parts)
+    return any(part.thought and part.text for part in candidate.parts)
 
 
 def _call_id(label: Label, index: int, number: int) -> str:
@@ -201,7 +213,7 @@ def _call_id(label: Label, index: int, number: int) -> str:
 
 
 def _arguments(call: _Call) -> str:
-    return bytes(call.args).decode()
+    return "{}" if call.args == _NULL else bytes(call.args).decode()
 
 
 def _signature(part: _Part) -> dict[str, object]:
@@ -221,8 +233,8 @@ def _usage(counts: _Counts | None) -> msgspec.Raw | None:
     if counts is None:
         return None
     return told.usage(
-        counts.prompt_token_count + counts.tool_use_prompt_token_count,
-        counts.candidates_token_count + (counts.thoughts_token_count or 0),
+        (counts.prompt_token_count or 0) + (counts.tool_use_prompt_token_count or 0),
+        (counts.candidates_token_count or 0) + (counts.thoughts_token_count or 0),
         cached=counts.cached_content_token_count,
         reasoning=counts.thoughts_token_count,
     )
