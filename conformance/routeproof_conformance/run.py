@@ -22,8 +22,13 @@ from routeproof_conformance.settings import Settings, resolve
 
 SUITE: Final = Path(__file__).parent / "suite"
 
-#: People's own settings of pytest are for their own tests.
-_QUIETED: Final = {"PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+#: People's own settings of pytest are for their own tests; the last one pytest keeps for itself, and takes away.
+_QUIETED: Final = {
+    "PYTEST_ADDOPTS": "",
+    "PYTEST_PLUGINS": "",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_CURRENT_TEST": "",
+}
 _AREA_WIDTH: Final = 12
 _LINE_WIDTH: Final = 60  # letters of checks in one line
 
@@ -133,6 +138,6 @@ def _environment(changes: Mapping[str, str]) -> Generator[None]:
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value

@@ -27,9 +27,12 @@ class Stack:
     fleet: FleetThread
 
 
-def gateway_file(folder: Path, fleet: FleetThread | RunningFleet) -> Path:
-    """Write the default configuration, pointed at *fleet*, into *folder*."""
+def gateway_file(folder: Path, fleet: FleetThread | RunningFleet, *, breaks: bool = True) -> Path:
+    """Write the default configuration, pointed at *fleet*, into *folder*; not *breaks* is without circuit breakers."""
     text = DEFAULT_FILE.read_text()
+    if not breaks:
+        assert "[[models]]\n" in text
+        text = text.replace("[[models]]\n", "[[models]]\nbreaker = false\n")
     for port, url in zip((8701, 8702, 8703), fleet.base_urls.values(), strict=True):
         text = text.replace(f"http://127.0.0.1:{port}/v1", url)
     path = folder / "gateway.toml"
@@ -40,7 +43,9 @@ def gateway_file(folder: Path, fleet: FleetThread | RunningFleet) -> Path:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with FleetThread(on_free_ports(load_fleet())) as fleet:
-        config = gateway_file(tmp_path_factory.mktemp("gateway"), fleet)
+        config = gateway_file(
+            tmp_path_factory.mktemp("gateway"), fleet, breaks=False
+        )  # one test's faults are not the next one's
         command = [sys.executable, "-m", "routeproof", "serve", "--config", str(config), "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:

@@ -71,9 +71,8 @@ async def live(folder: Path, schedule: Schedule) -> tuple[History, float]:
     """Return what happened, and when it began."""
     exchanges: list[Exchange] = []
     async with serving_fleet(on_free_ports(load_fleet())) as fleet, trio.open_nursery() as nursery:
-        file = gateway_file(folder, fleet)
         # The invariant of a chain's order accuses whoever passes a provider over, as an open breaker does.
-        file.write_text(file.read_text().replace('name = "gpt-4o"\n', 'name = "gpt-4o"\nbreaker = false\n'))
+        file = gateway_file(folder, fleet, breaks=False)
         config = load_config(file, environ={})
         stop = trio.Event()
         base_url: str = await nursery.start(partial(serve, config, port=0, shutdown_trigger=stop.wait))

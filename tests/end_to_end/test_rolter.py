@@ -44,8 +44,8 @@ FOUND: Final = frozenset(
     }
 )
 
-#: Its strategy `fastest` may leave a provider unmeasured for good, as its first choices fall; then these fail too.
-FOUND_BY_CHANCE: Final = frozenset({"routing.latency.fastest", "routing.strategy.parity"})
+#: Its strategy `fastest` may leave a provider unmeasured, as its first choices fall; then these fail too.
+FOUND_BY_CHANCE: Final = frozenset({"routing.latency.fastest", "routing.latency.per_model", "routing.strategy.parity"})
 
 
 def folder_of_rolter() -> Path:

@@ -14,6 +14,7 @@ from tests.reference_server.scripted import DONE, HI, ROLE, STOP, whole
 BODY = b"".join(each for each in whole().body if isinstance(each, bytes))
 ERROR = msgspec.json.encode({"error": {"message": "No.", "type": "server_error", "code": None, "param": None}})
 STREAM = ROLE + HI + STOP + DONE
+LONG = ROLE + HI * 60 + STOP + DONE  # what breaks late breaks after the client has bytes
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 TOOLS: list[Tree] = [
     {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
@@ -67,5 +68,7 @@ STREAMS: Sequence[bytes] = (
     SSE + b"Transfer-Encoding: chunked\r\n\r\n" + _chunked(STREAM),
     SSE + b"Transfer-Encoding: chunked\r\n\r\n" + _chunked(STREAM.replace(b"\n", b"\r\n"), 7),
     SSE + b"Connection: close\r\n\r\n" + b": hello\n\n" + STREAM,
+    SSE + b"Transfer-Encoding: chunked\r\n\r\n" + _chunked(LONG, 500),
+    SSE + b"Connection: close\r\n\r\n" + LONG,
     _answer(503, ERROR, b"Retry-After: 1\r\n"),
 )

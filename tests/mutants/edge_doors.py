@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final
 
-from routeproof_reference_server import relay, scrub, upstream
+from routeproof_reference_server import relay, scrub
+from routeproof_reference_server.dialects import openai
 from tests.mutants.breaks import Break
 from tests.mutants.edge import Asked, Told, asking, edged, patch, spoilt, telling
 
@@ -192,7 +193,7 @@ def shows_the_providers_whole_error() -> None:
     def error_text(data: bytes) -> str:
         return data.decode("utf-8", "replace")
 
-    patch(upstream, "error_text", error_text)
+    patch(openai, "error_text", error_text)
 
 
 def repeats_the_providers_text() -> None:
@@ -208,7 +209,7 @@ def hides_the_providers_text() -> None:
     def error_text(_: bytes) -> str:
         return ""
 
-    patch(upstream, "error_text", error_text)
+    patch(openai, "error_text", error_text)
 
 
 def shows_internal_addresses() -> None:
