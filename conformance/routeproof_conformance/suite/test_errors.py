@@ -23,10 +23,12 @@ from routeproof_conformance.api import (
     fields_of,
 )
 from routeproof_conformance.vocabulary.faults import (
+    BREATH_IN_TEXT,
     BROKEN_BODIES,
     EMPTY_STREAMS,
     ERROR_OBJECTS,
     FAILURES,
+    IN_TEXT,
     OTHER_STATUSES,
     REFUSED,
     RESET,
@@ -246,7 +248,8 @@ async def test_error_within_a_stream_tells_no_key(
     """The gateway's key is removed from an error that a provider sends in the middle of a stream."""
     link = gateway.chain(1, form=form)[0]
     secret = providers.secret(link.provider)
-    await providers.behave(link.provider, stream_error(3, message=f"Incorrect API key provided: {secret}."))
+    error = stream_error(IN_TEXT + 1, message=f"Incorrect API key provided: {secret}.")
+    await providers.behave(link.provider, BREATH_IN_TEXT | error)
     seen = await gateway.send(Ask(form=form, model=link.model))
     expect(seen.attempts, expected="a request that reaches the provider", actual=seen.said)
     expect(secret not in visible(seen), expected="a stream without the gateway's key", actual=told(seen.said, secret))

@@ -175,8 +175,8 @@ def _broken(name: str, behaviour: Behaviour, *, after: Behaviour, forms: tuple[F
     return Fault(name=name, behaviour=after | behaviour, forms=forms)
 
 
-_IN_TEXT: Final = 3  # frames: a role and two pieces of text, or three pieces
-_BREATH_IN_TEXT: Final = stall(frames=_IN_TEXT, seconds=BREATH)
+IN_TEXT: Final = 3  # frames: a role and two pieces of text, or three pieces
+BREATH_IN_TEXT: Final = stall(frames=IN_TEXT, seconds=BREATH)
 
 _CONTENT: Final = stall(before="content", seconds=BREATH)
 _CHARACTER: Final = stall(before="character_end", seconds=BREATH)
@@ -185,20 +185,20 @@ _DONE: Final = stall(before="done", seconds=BREATH)
 
 #: After text has gone out, and before all of it has.
 CUT_IN_TEXT: Final = (
-    _broken("cut-in-text", cut(frames=_IN_TEXT + 1), after=_BREATH_IN_TEXT),
+    _broken("cut-in-text", cut(frames=IN_TEXT + 1), after=BREATH_IN_TEXT),
     _broken("cut-in-character", cut(before="character_end"), after=_CHARACTER),
-    _broken("reset-in-text", reset(frames=_IN_TEXT + 1), after=_BREATH_IN_TEXT),
+    _broken("reset-in-text", reset(frames=IN_TEXT + 1), after=BREATH_IN_TEXT),
     _broken("reset-in-character", reset(before="character_end"), after=_CHARACTER),
-    _broken("half-json-in-text", bad_json(_IN_TEXT), after=_BREATH_IN_TEXT),
+    _broken("half-json-in-text", bad_json(IN_TEXT), after=BREATH_IN_TEXT),
     *(
         _broken(
             f"error-in-text-{name}",
-            insert(frames=_IN_TEXT + 1, text=event) | cut(frames=_IN_TEXT + 2),
-            after=_BREATH_IN_TEXT,
+            insert(frames=IN_TEXT + 1, text=event) | cut(frames=IN_TEXT + 2),
+            after=BREATH_IN_TEXT,
         )
         for name, event in _ERRORS.items()
     ),
-    _broken("error-in-text-in-order", stream_error(_IN_TEXT + 1), after=_BREATH_IN_TEXT),
+    _broken("error-in-text-in-order", stream_error(IN_TEXT + 1), after=BREATH_IN_TEXT),
     _broken("cut-before-finish", cut(before="finish"), after=_FINISH),
     _broken("reset-before-finish", reset(before="finish"), after=_FINISH),
 )
@@ -236,6 +236,6 @@ ENDLESS: Final = (
     (
         SILENT,
         Fault(name="stall-in-body", behaviour=stall(bytes=20)),
-        Fault(name="stall-in-text", behaviour=stall(frames=_IN_TEXT), forms=STREAMS),
+        Fault(name="stall-in-text", behaviour=stall(frames=IN_TEXT), forms=STREAMS),
     ),
 )

@@ -12,6 +12,7 @@ from routeproof_conformance.forms import Form
 from routeproof_conformance.gateway import Gateway
 from routeproof_conformance.judge.outcome import Fact
 from routeproof_conformance.providers import Providers
+from routeproof_conformance.vocabulary.faults import BREATH_IN_TEXT, IN_TEXT
 from routeproof_conformance.vocabulary.provider_errors import visible
 from routeproof_simulator.behaviours import Behaviour, answer, error_in_200, fail, insert, stream_error
 
@@ -37,8 +38,8 @@ LEAKS: Final = MappingProxyType[str, Quoting](
 #: Of streams, after the first byte.
 STREAM_LEAKS: Final = MappingProxyType[str, Quoting](
     {
-        "error-event": lambda secret: stream_error(4, message=_words(secret)),
-        "broken-event": lambda secret: insert(frames=4, text=f"data: {_words(secret)}\n\n"),
+        "error-event": lambda secret: BREATH_IN_TEXT | stream_error(IN_TEXT + 1, message=_words(secret)),
+        "broken-event": lambda secret: BREATH_IN_TEXT | insert(frames=IN_TEXT + 1, text=f"data: {_words(secret)}\n\n"),
     }
 )
 
