@@ -8,7 +8,7 @@ from typing import Final
 
 from jinja2 import Environment
 
-from routeproof_reference_server.ledger.store import UsageRow
+from routeproof_reference_server.ledger.seam import UsageRow
 from routeproof_reference_server.limits.rules import pico_to_usd
 
 _PAGE: Final = Environment(autoescape=True).from_string("""<!doctype html>

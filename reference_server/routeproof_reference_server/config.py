@@ -190,6 +190,14 @@ class LedgerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Where requests and what they cost are written down, and where issued keys are kept."""
 
     path: str = ""  # an SQLite file, made where there is none; left out: nothing is written, and months begin anew
+    url: str = ""  # postgresql://…: the database by which several gateways share it and their limits; or `url_env`
+    url_env: str = ""  # the environment variable that holds the URL, for one with a password
+    sync: _Seconds = 0.5  #: seconds between two exchanges with that database
+
+    def __post_init__(self) -> None:
+        """Refuse a database without a file; raises `ValueError`."""
+        if (self.url or self.url_env) and not self.path:
+            raise ValueError("`path` beside it: there stands what was booked until the database has it")
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -242,8 +250,17 @@ def load_config(path: Path = DEFAULT_FILE, *, environ: Mapping[str, str]) -> Gat
         for each in config.providers
     )
     return msgspec.structs.replace(
-        config, providers=providers, keys=tuple(_hashed(path, each, environ) for each in config.keys)
+        config,
+        providers=providers,
+        keys=tuple(_hashed(path, each, environ) for each in config.keys),
+        ledger=msgspec.structs.replace(config.ledger, url=_url(path, config.ledger, environ)),
     )
+
+
+def _url(path: Path, ledger: LedgerConfig, environ: Mapping[str, str]) -> str:
+    if not ledger.url and not ledger.url_env:
+        return ""
+    return _secret(path, "ledger.url", ledger.url, ledger.url_env, environ)
 
 
 def _hashed(path: Path, key: KeyConfig, environ: Mapping[str, str]) -> KeyConfig:

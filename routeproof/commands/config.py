@@ -16,7 +16,7 @@ from routeproof_reference_server.operations.tracing import require
 from routeproof_spec.redaction import fingerprint
 
 _SECRETS: Final = frozenset({"api_key", "password", "secret", "token"})
-_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=password=)[^&\s]+")
 
 _FILE: Final = click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 

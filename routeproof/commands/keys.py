@@ -15,7 +15,7 @@ from routeproof.ledgers import opened
 from routeproof_reference_server.config import KeyConfig
 from routeproof_reference_server.ledger.issued import IssuedKeys, instant
 
-_LEDGER: Final = click.option("--ledger", type=click.Path(path_type=Path), help="The ledger's file.")
+_LEDGER: Final = click.option("--ledger", metavar="FILE|URL", help="The ledger's file, or gateways' database.")
 _CONFIG: Final = click.option("--config", type=click.Path(path_type=Path), help="The gateway's configuration.")
 
 
@@ -44,7 +44,7 @@ def command() -> None:
 @click.option("--max-tokens", type=click.IntRange(min=1), help="The largest answer that one request may ask for.")
 def create(
     name: str,
-    ledger: Path | None,
+    ledger: str | None,
     config: Path | None,
     expires_at: str | None,
     models: tuple[str, ...],
@@ -66,7 +66,7 @@ def create(
 @command.command("list")
 @_LEDGER
 @_CONFIG
-def listed(ledger: Path | None, config: Path | None) -> None:
+def listed(ledger: str | None, config: Path | None) -> None:
     """Show every key that was issued, but not the keys themselves."""
 
     with opened(ledger, config) as store:
@@ -89,7 +89,7 @@ def listed(ledger: Path | None, config: Path | None) -> None:
 @click.argument("name")
 @_LEDGER
 @_CONFIG
-def revoke(name: str, ledger: Path | None, config: Path | None) -> None:
+def revoke(name: str, ledger: str | None, config: Path | None) -> None:
     """Refuse the key called NAME from now on."""
 
     with opened(ledger, config) as store:

@@ -15,14 +15,14 @@ from rich.table import Table
 
 from routeproof.ledgers import opened
 from routeproof.picture import page, totals
-from routeproof_reference_server.ledger.store import UsageRow
+from routeproof_reference_server.ledger.seam import UsageRow
 from routeproof_reference_server.limits.rules import pico_to_usd
 
 BAR: Final = 24  # characters of the longest bar
 
 
 @click.command("usage", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--ledger", type=click.Path(path_type=Path), help="The ledger's file.")
+@click.option("--ledger", metavar="FILE|URL", help="The ledger's file, or gateways' database.")
 @click.option("--config", type=click.Path(path_type=Path), help="The gateway's configuration.")
 @click.option("--by", type=click.Choice(["key", "model", "provider", "day"]), default="key", show_default=True)
 @click.option("--since", metavar="DAY", help="The first day, as 2027-01-31 (UTC). Default: the first of this month.")
@@ -30,7 +30,7 @@ BAR: Final = 24  # characters of the longest bar
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; money is a text, to the last digit.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with pictures there.")
 def command(
-    ledger: Path | None,
+    ledger: str | None,
     config: Path | None,
     by: str,
     since: str | None,

@@ -77,6 +77,12 @@ async def killed_under_load(gateway: Operated) -> dict[str, Usage]:
     return crowd.whole
 
 
+def typed(*words: str) -> str:
+    """What `routeproof` prints when somebody types that."""
+    command = [sys.executable, "-m", "routeproof", *words]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+
 def booked(ledger: Path) -> dict[str, tuple[int, int]]:
     with sqlite3.connect(ledger) as connection:
         found = connection.execute("select id, prompt_tokens, completion_tokens from requests where end = 'served'")
@@ -102,7 +108,28 @@ def test_what_a_client_got_whole_is_billed_once_though_the_gateway_is_killed(tmp
     # What is booked beyond that was on its way to a client when the gateway died; no provider gave it twice.
     assert len(rows) - len(told) <= 2 * CLIENTS
     assert len(rows) <= served
-    used = [sys.executable, "-m", "routeproof", "usage", "--ledger", str(ledger), "--by", "provider", "--json"]
-    groups = json.loads(subprocess.run(used, capture_output=True, check=True, text=True).stdout)
+    groups = json.loads(typed("usage", "--ledger", str(ledger), "--by", "provider", "--json"))
     assert sum(each["served"] for each in groups) == len(rows)
     assert sum(each["completion_tokens"] for each in groups) == sum(completion for _, completion in rows.values())
+
+
+def test_a_running_gateway_takes_a_key_as_soon_as_it_is_issued_and_refuses_it_as_soon_as_it_is_revoked(
+    tmp_path: Path,
+) -> None:
+    ledger = tmp_path / "ledger.db"
+    with FleetThread(on_free_ports(load_fleet())) as providers:
+        config = gateway_file(tmp_path, providers)
+        config.write_text(config.read_text() + f'\n[ledger]\npath = "{ledger}"\n')
+        with operated(config, tmp_path / "log") as gateway:
+            key = typed("keys", "create", "laptop", "--config", str(config), "--model", "gpt-4o").strip()
+            headers = {"authorization": f"Bearer {key}"}
+
+            def ask(model: str) -> int:
+                url, body = f"{gateway.base_url}/chat/completions", {**BODY, "model": model}
+                return httpx2.post(url, json=body, headers=headers, trust_env=False).status_code
+
+            assert ask("gpt-4o") == 200
+            assert ask("gpt-4o-mini") == 404  # as if it did not exist, for the key
+            typed("keys", "revoke", "laptop", "--config", str(config))
+            assert ask("gpt-4o") == 401
+    assert booked(ledger).keys()

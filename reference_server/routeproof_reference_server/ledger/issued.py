@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import sqlite3
 from datetime import datetime
 from typing import Final, final
 
@@ -12,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from routeproof_reference_server.config import KeyConfig
-from routeproof_reference_server.ledger.store import Store
+from routeproof_reference_server.ledger.seam import LedgerStore, NameTakenError
 from routeproof_spec.errors import RouteproofError
 
 PREFIX: Final = "th-"  # of every key (TokenHub, authentication)
@@ -33,7 +32,7 @@ class IssuedKey(Struct, frozen=True, kw_only=True):
 class IssuedKeys:
     """The keys in *store*."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: LedgerStore) -> None:
         self._store = store
 
     def create(self, config: KeyConfig, now: float) -> str:
@@ -43,7 +42,7 @@ class IssuedKeys:
         settings = msgspec.json.encode(msgspec.structs.replace(config, sha256=digest.hex())).decode()
         try:
             self._store.add_key(config.name, digest, created=now, settings=settings)
-        except sqlite3.IntegrityError as error:
+        except NameTakenError as error:
             wanted = "another name: a revoked key keeps its own, so that its bills stay its own"
             raise RouteproofError(f"there is a key '{config.name}' already; wanted {wanted}") from error
         return key
@@ -58,15 +57,15 @@ class IssuedKeys:
         """Return every key, the oldest first."""
         return [
             IssuedKey(config=_SETTINGS.decode(settings), created=created, revoked=revoked)
-            for _, created, revoked, settings in self._store.all_keys()
+            for _, _, created, revoked, settings in self._store.all_keys()
         ]
 
     def find(self, digest: bytes) -> KeyConfig | None:
-        """Return what the key with that hash may do, or None where there is none: a look at the file, each time."""
+        """Return what the key with that hash may do, or None where there is none: a look at the store, each time."""
         found = self._store.key(digest)
         if found is None:
             return None
-        _, revoked, settings = found
+        revoked, settings = found[3:]
         config = _SETTINGS.decode(settings)
         return config if revoked is None else msgspec.structs.replace(config, revoked=True)
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from typing import Final, final
 
 import trio
 
 from routeproof_reference_server.config import LogLevel
-from routeproof_reference_server.ledger.rows import AttemptRow, RequestRow, rows_of
+from routeproof_reference_server.ledger.rows import rows_of
+from routeproof_reference_server.ledger.seam import Booked
 from routeproof_reference_server.ledger.store import Store
 from routeproof_reference_server.records import AttemptEnd, AttemptRecord, RequestRecord
 from routeproof_spec.errors import RouteproofError
@@ -38,7 +39,7 @@ class Ledger:
         self._wall = wall
         self._say = say
         self._written: set[str] = set()  # requests that are under way, and booked
-        self._waiting: deque[tuple[RequestRow, Sequence[AttemptRow]]] = deque()
+        self._waiting: deque[Booked] = deque()
         self._trouble: str | None = None
         self.lost = 0  # rows for which there was no room
 
@@ -78,9 +79,12 @@ class Ledger:
         finally:
             self._catch_up()
             if self._waiting:
-                text = f"{len(self._waiting)} requests could not be written to {self.store.path}: {self._trouble}"
+                text = f"{len(self._waiting)} requests could not be written to {self.store.place}: {self._trouble}"
                 self._say(LogLevel.ERROR, "ledger", text)
-            self.store.close()
+
+    def close(self) -> None:
+        """Close the file, after `run`."""
+        self.store.close()
 
     def _book(self, request: RequestRecord, now: float) -> None:
         rows = rows_of(request, now=now, at=self._wall())
@@ -103,14 +107,14 @@ class Ledger:
         if self._trouble is not None:
             lost = f"; {self.lost} were lost, for too many waited" if self.lost else ""
             self._trouble, self.lost = None, 0
-            self._say(LogLevel.WARNING, "ledger", f"{self.store.path} is written again, and all that waited{lost}")
+            self._say(LogLevel.WARNING, "ledger", f"{self.store.place} is written again, and all that waited{lost}")
 
-    def _write(self, rows: list[tuple[RequestRow, Sequence[AttemptRow]]]) -> bool:
+    def _write(self, rows: list[Booked]) -> bool:
         try:
             self.store.write(rows)
         except sqlite3.Error as error:
             if self._trouble is None:
-                text = f"{self.store.path} cannot be written ({error}): requests are served, and wait to be booked"
+                text = f"{self.store.place} cannot be written ({error}): requests are served, and wait to be booked"
                 self._say(LogLevel.ERROR, "ledger", text)
             self._trouble = f"the ledger cannot be written: {error}"
             return False

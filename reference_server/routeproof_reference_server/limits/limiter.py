@@ -47,7 +47,7 @@ class _Reservation:
 class Limiter:
     """The limits of all keys, of one gateway; an `Observer` that learns what became of what it admitted.
 
-    *wall* is Unix time; *spent* and *sums* are where sums are kept (`seam.py`).
+    *wall* is Unix time; *spent*, *elsewhere* and *sums* are where sums are kept (`seam.py`).
     """
 
     def __init__(
@@ -55,10 +55,12 @@ class Limiter:
         wall: Callable[[], float],
         *,
         spent: Spent = lambda _key, _month: Amount(),
+        elsewhere: Spent = lambda _key, _month: Amount(),
         sums: Sums = lambda _key, _measure, seconds: Window(seconds),
     ) -> None:
         self._wall = wall
         self._spent = spent
+        self._elsewhere = elsewhere
         self._sums = sums
         self._sliding: dict[tuple[str, Measure], SlidingSum] = {}
         self._budgets: dict[str, Budget] = {}
@@ -137,7 +139,7 @@ class Limiter:
 
     def _check_month(self, key: str, limits: KeyLimits, amount: Amount, now: float) -> None:
         budget = self._budget(key, now)
-        after = budget.settled + budget.reserved + amount
+        after = budget.settled + self._elsewhere(key, budget.month) + budget.reserved + amount
         for what, limit, wanted in (
             ("tokens", limits.tokens_per_month, after.tokens),
             ("spend", limits.spend_per_month, after.spend),

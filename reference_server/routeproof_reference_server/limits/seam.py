@@ -1,7 +1,8 @@
 """Where the sums of the limits are kept: in this process, or in a place that several gateways share.
 
-A `Limiter` asks for the month's sums of a key once (`Spent`), and for each of its two sliding sums once (`Sums`). Left
-to itself it begins every month and every window at nothing, and counts in this process alone.
+A `Limiter` asks for the month's sums of a key once (`Spent`), for what other gateways have added to them with every
+request, and for each of a key's two sliding sums once (`Sums`). Left to itself it begins every month and every window
+at nothing, and counts in this process alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Protocol, TypeAlias
 from routeproof_reference_server.limits.month import Amount, Month
 
 Spent: TypeAlias = Callable[[str, Month], Amount]
-"""Told a key's name and a month; returns what a ledger holds of it, before this process has counted anything."""
+"""Told a key's name and a month; returns what a ledger holds of it, before this process has counted anything.
+
+Or else: what other gateways have spent of it, as far as that is known.
+"""
 
 
 class Measure(StrEnum):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Final, final
 
 SLOTS: Final = 60
@@ -18,10 +19,15 @@ SLOTS: Final = 60
 class Window:
     """The last *seconds*. Times are Unix seconds; one that is earlier than another before it counts as that."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, slots: Iterable[tuple[int, int]] = ()) -> None:
         self.seconds = seconds
-        self._slots: deque[list[int]] = deque()  # number and amount, in order
-        self._used = 0
+        self._slots: deque[list[int]] = deque([number, amount] for number, amount in slots)  # in order
+        self._used = sum(amount for _, amount in self._slots)
+
+    @property
+    def slots(self) -> Sequence[tuple[int, int]]:
+        """Number and amount of each slot that was not forgotten yet, in order."""
+        return [(number, amount) for number, amount in self._slots]
 
     def used(self, now: float) -> int:
         """Return how much has come within the window that ends at *now*."""
@@ -58,20 +64,21 @@ class Window:
             if over <= 0:
                 break
             over -= counted
-            at = self._forgotten_at(number)
+            at = self.forgotten_at(number)
         return at
 
     def empty_at(self, now: float) -> float:
         """Return when nothing is counted any more, *now* at the earliest."""
         self._forget(now)
-        return self._forgotten_at(self._slots[-1][0]) if self._slots else now
+        return self.forgotten_at(self._slots[-1][0]) if self._slots else now
 
     def _number(self, now: float) -> int:
         return math.floor(now * SLOTS / self.seconds)
 
-    def _forgotten_at(self, number: int) -> float:
+    def forgotten_at(self, number: int) -> float:
+        """Return when that slot does not count any more, in Unix seconds."""
         return (number + 1 + SLOTS) * self.seconds / SLOTS
 
     def _forget(self, now: float) -> None:
-        while self._slots and self._forgotten_at(self._slots[0][0]) <= now:
+        while self._slots and self.forgotten_at(self._slots[0][0]) <= now:
             self._used -= self._slots.popleft()[1]

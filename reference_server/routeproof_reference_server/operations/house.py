@@ -16,9 +16,11 @@ from routeproof_reference_server.asgi import Gateway
 from routeproof_reference_server.config import GatewayConfig, KeyConfig, LogLevel
 from routeproof_reference_server.ledger.issued import IssuedKeys
 from routeproof_reference_server.ledger.ledger import Ledger
+from routeproof_reference_server.ledger.opening import Sharing, sharing
 from routeproof_reference_server.ledger.store import Store
 from routeproof_reference_server.limits.limiter import Limiter
 from routeproof_reference_server.limits.month import Amount, Month
+from routeproof_reference_server.limits.shared import Shared
 from routeproof_reference_server.operations.drain import Drain
 from routeproof_reference_server.operations.front import Front, Tenure
 from routeproof_reference_server.operations.log import Log
@@ -42,7 +44,9 @@ class House:
         self._drain = Drain()
         self._tally = Tally()
         self._ledger = self._opened(config)
-        self._limits = Limiter(time.time, spent=self._spent)
+        self._shared = Shared()
+        self._sharing = self._shares(config)
+        self._limits = self._limiter()
         self._tracing = Tracing(config.tracing, time.time) if config.tracing.enabled else None
         observers: list[Observer] = [self._tally, log]
         if self._ledger is not None:
@@ -54,12 +58,12 @@ class House:
         if self._ledger is not None:
             checks["ledger"] = self._ledger.trouble
         self.front = Front(Tenure(self._gateway(config)), self._drain, Probes(checks))
-        self._beside = Probes(checks, Metrics(self._tally, [self._connections, self._breakers]))
+        self._beside = Probes(checks, Metrics(self._tally, [self._connections, self._breakers, self._shared_ledger]))
 
     async def open(self) -> None:
         """Start the first gateway."""
         if self._ledger is not None:
-            self._nursery.start_soon(self._ledger.run)
+            self._nursery.start_soon(self._book, self._ledger)
         await self._nursery.start(self.front.tenure.run)
 
     async def operations(self, scope: Scope, _receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -119,7 +123,14 @@ class House:
         return config, self._gateway(config)
 
     def _gateway(self, config: GatewayConfig) -> Gateway:
-        return create_app(config, wall=time.time, limits=self._limits, observer=self._observer, drain=self._drain)
+        return create_app(
+            config,
+            wall=time.time,
+            limits=self._limits,
+            issued=self._issued,
+            observer=self._observer,
+            drain=self._drain,
+        )
 
     def _connections(self) -> Iterator[Metric]:
         found = self.front.tenure.gateway.dial.connections()
@@ -135,9 +146,37 @@ class House:
         text = "1 for the state in which the breaker of a deployment is: closed, open or half-open."
         yield gauge("breaker", text, ("provider", "model", "state"), states)
 
+    def _shared_ledger(self) -> Iterator[Metric]:
+        # No matter of readiness: without the database all gateways would be withdrawn, and each of them can serve.
+        if self._sharing is not None:
+            text = "Whether the last exchange with the database that gateways share went well."
+            yield gauge("ledger_shared", text, (), [((), float(self._sharing.trouble() is None))])
+
     def _opened(self, config: GatewayConfig) -> Ledger | None:
-        path = config.ledger.path
-        return Ledger(Store(Path(path)), wall=time.time, say=self._log.say) if path else None
+        path, shares = config.ledger.path, bool(config.ledger.url)
+        return Ledger(Store(Path(path), shares=shares), wall=time.time, say=self._log.say) if path else None
+
+    def _shares(self, config: GatewayConfig) -> Sharing | None:
+        if self._ledger is None or not config.ledger.url:
+            return None
+        return sharing(config.ledger, self._ledger.store, self._shared, say=self._log.say)
+
+    def _limiter(self) -> Limiter:
+        if self._sharing is None:
+            return Limiter(time.time, spent=self._spent)
+        return Limiter(time.time, spent=self._spent, elsewhere=self._shared.others, sums=self._shared.sum)
+
+    async def _book(self, ledger: Ledger) -> None:
+        """Keep the ledger until cancelled; what was booked last is shared before its file is closed."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ledger.run)
+                if self._sharing is not None:
+                    nursery.start_soon(self._sharing.run)
+        finally:
+            if self._sharing is not None:
+                await self._sharing.end()
+            ledger.close()
 
     def _spent(self, key: str, month: Month) -> Amount:
         return Amount() if self._ledger is None else self._ledger.store.spent(key, month)

@@ -20,6 +20,8 @@ AT_START: Final[Sequence[str]] = (
     "operations.host",
     "operations.port",
     "ledger.path",
+    "ledger.url",
+    "ledger.sync",
     "tracing.enabled",
     "tracing.endpoint",
     "tracing.service",

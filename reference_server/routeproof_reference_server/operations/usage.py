@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from routeproof_spec.errors import NOT_JSON
 
+#: Beyond it no answer has tokens: who tells more, or fewer than none, has told nothing.
+TOKENS_MAX: Final = 1_000_000_000
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)]
+
 
 class Tokens(msgspec.Struct, frozen=True):
     """What OpenAI's `usage` counts, as far as people are billed for it."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(Tokens | None)

@@ -19,7 +19,6 @@ from routeproof_reference_server.ledger.issued import IssuedKeys
 from routeproof_reference_server.ledger.ledger import CATCH_UP, Ledger
 from routeproof_reference_server.ledger.rows import RequestRow
 from routeproof_reference_server.ledger.store import Store
-from routeproof_reference_server.limits.month import Amount
 from routeproof_reference_server.limits.rules import pico_to_usd
 from routeproof_simulator.world.clock import run_virtual
 from routeproof_spec.errors import RouteproofError
@@ -127,29 +126,6 @@ def test_what_broke_or_was_left_or_refused_is_written_and_not_billed(world: Worl
     ]
 
 
-def test_a_request_is_billed_once_however_often_it_is_written(world: World) -> None:
-    row = RequestRow("req-1", "local", WALL, 1.0, "o", "m", "cost", 200, None, "served", "alpha", "m", 3, 2, 5)
-    attempt = ("req-1", 0, "alpha", "m", "served", 200, WALL, 1.0)
-    for _ in range(3):
-        world.ledger.store.write([(row, [attempt])])
-    assert world.ledger.store.spent("local", (2027, 1)) == Amount(5, 5)
-
-
-def test_a_month_holds_its_own_rows_alone(world: World) -> None:
-    instants = {
-        "a": 1_798_761_599.0,
-        "b": 1_798_761_600.0,
-        "c": 1_801_439_999.0,
-        "d": 1_801_440_000.0,
-    }  # around 2027-01
-    for id_, began in instants.items():
-        row = RequestRow(id_, "local", began, 1.0, "o", "m", "cost", 200, None, "served", "alpha", "m", 1, 0, 1)
-        world.ledger.store.write([(row, [])])
-    assert world.ledger.store.spent("local", (2027, 1)) == Amount(2, 2)
-    assert world.ledger.store.spent("local", (2026, 12)) == Amount(1, 1)
-    assert world.ledger.store.spent("other", (2027, 1)) == Amount(0, 0)
-
-
 def test_a_locked_file_is_told_of_and_caught_up_with(world: World) -> None:
     async def talk(client: Client) -> None:
         blocker = sqlite3.connect(world.path, isolation_level=None)
@@ -211,7 +187,7 @@ def test_a_file_that_is_no_ledger_is_told_in_a_sentence(tmp_path: Path, content:
 def test_a_ledger_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "ledger.db") as connection:
         connection.execute("pragma user_version = 7")
-    with pytest.raises(RouteproofError, match="is of version 7; this program reads 1"):
+    with pytest.raises(RouteproofError, match="is of version 7; this program reads 2"):
         Store(tmp_path / "ledger.db")
 
 

@@ -1,0 +1,5 @@
+"""A PostgreSQL of the tests' own."""
+
+from tests.databases import postgres
+
+__all__ = ["postgres"]
