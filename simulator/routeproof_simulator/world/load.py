@@ -120,6 +120,8 @@ def _body(mix: Mix, marker: str, rng: Random, traced: Arrival | None) -> bytes:
     }
     if mix.stream:
         tree["stream"] = True
+        if mix.usage:
+            tree["stream_options"] = {"include_usage": True}
     return msgspec.json.encode(tree)
 
 

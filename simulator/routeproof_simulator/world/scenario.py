@@ -34,6 +34,7 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     model: str
     weight: Positive = 1.0
     stream: bool = False
+    usage: bool = False  # a stream is to tell its usage at its end
     fallback: tuple[str, ...] | None = None  # None: the header is not sent
     strategy: str | None = None
     tokens: tuple[Count, Count] = (8, 40)  # `max_tokens`; an answer has no more than its provider's `tokens`
