@@ -27,6 +27,7 @@ from routeproof_reference_server.routing import (
     Capability,
     Deployment,
     Failed,
+    Finished,
     Left,
     Outcome,
     Rejected,
@@ -121,7 +122,7 @@ class Relay:
     def _served(self, asked: Asked, deployment: Deployment, route: Route, result: Whole | Stream) -> Answer:
         headers = told_route(deployment.provider, trio.current_time() - asked.record.began)
         if isinstance(result, Whole):
-            asked.record.finished(result.usage, trio.current_time())
+            _finish(asked, route, result)
             return Answer(headers=headers, body=result.body)
         return Answer(headers=headers, body=self._streamed(asked, deployment, route, result))
 
@@ -131,7 +132,7 @@ class Relay:
         piece: bytes | Failed | None = stream.first
         while isinstance(piece, bytes):
             if piece.endswith(END):  # all has come: it is booked before the client can know
-                asked.record.finished(stream.usage, trio.current_time())
+                _finish(asked, route, stream)
             yield piece
             piece = await stream.next()
         if piece is None:
@@ -148,9 +149,15 @@ def _tell(asked: Asked, route: Route, outcome: Outcome) -> None:
     asked.record.told(outcome, now)
 
 
+def _finish(asked: Asked, route: Route, result: Whole | Stream) -> None:
+    now = trio.current_time()
+    route.told(Finished(), now)
+    asked.record.finished(result.usage, now)
+
+
 def _abandon(route: Route) -> None:
     """The request is over. Where an attempt was still under way, the client has gone."""
-    if route.is_trying:
+    if route.is_under_way:
         route.told(Left(), trio.current_time())
 
 

@@ -132,6 +132,16 @@ def _unexpected(_level: LogLevel, _event: str, text: str) -> None:
     pytest.fail(text)
 
 
+def _only(factory: Callable[..., App]) -> Callable[..., Callable[..., App]]:
+    """Return what finds *factory*, whatever is looked for."""
+
+    def found(_name: str, *, file: Path) -> Callable[..., App]:
+        assert file == FILE
+        return factory
+
+    return found
+
+
 def lived(folder: Path, *, hours: float = 24.0, beside: tuple[Observer, ...] = ()) -> Day:
     """Live through so much of a day."""
     day = Day(folder / "ledger.db", beside)
@@ -142,7 +152,7 @@ def lived(folder: Path, *, hours: float = 24.0, beside: tuple[Observer, ...] = (
     tracemalloc.start()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(world, "load_factory", lambda *_, **__: day.factory)
+            patch.setattr(world, "load_factory", _only(day.factory))
             day.history = world.run(scenario, file=FILE)
     finally:
         tracemalloc.stop()

@@ -13,7 +13,7 @@ import trio
 
 from routeproof_reference_server import load_config, serve
 from routeproof_simulator.fleet import RunningFleet, load_fleet, on_free_ports, serving_fleet
-from routeproof_simulator.invariants import Declared, judge
+from routeproof_simulator.invariants import BreakerDeclared, Declared, judge
 from routeproof_simulator.recorder import record
 from routeproof_simulator.schedules.schedule import Schedule, parse
 from routeproof_simulator.world.reached import reached
@@ -40,7 +40,12 @@ EDGE_AND_DOOR = [
     },
     {"at": 10, "for": 6, "providers": ["alpha"], "door": "refused"},
 ]
-DECLARED = Declared(serves={f"{name}/gpt-4o": (name,) for name in PROVIDERS}, recover_within=1.0, client_keys=(KEY,))
+DECLARED = Declared(
+    serves={f"{name}/gpt-4o": (name,) for name in PROVIDERS},
+    recover_within=1.0,
+    breaker=BreakerDeclared(failures=5, cooldown=5.0, out_max=75.0),
+    client_keys=(KEY,),
+)
 
 
 async def ask(client: httpx2.AsyncClient, base_url: str, number: int, exchanges: list[Exchange]) -> None:
@@ -71,8 +76,7 @@ async def live(folder: Path, schedule: Schedule) -> tuple[History, float]:
     """Return what happened, and when it began."""
     exchanges: list[Exchange] = []
     async with serving_fleet(on_free_ports(load_fleet())) as fleet, trio.open_nursery() as nursery:
-        # The invariant of a chain's order accuses whoever passes a provider over, as an open breaker does.
-        file = gateway_file(folder, fleet, breaks=False)
+        file = gateway_file(folder, fleet)
         config = load_config(file, environ={})
         stop = trio.Event()
         base_url: str = await nursery.start(partial(serve, config, port=0, shutdown_trigger=stop.wait))

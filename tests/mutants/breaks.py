@@ -163,10 +163,10 @@ def never_measures_anew() -> None:
     true_answered = Observed.answered
     known: set[Deployment] = set()
 
-    def answered(self: Observed, deployment: Deployment, ticket: int, latency: float, now: float) -> None:
+    def answered(self: Observed, deployment: Deployment, latency: float, now: float) -> None:
         if deployment not in known:
             known.add(deployment)
-            true_answered(self, deployment, ticket, latency, now)
+            true_answered(self, deployment, latency, now)
 
     _patch(Observed, "answered", answered)
 

@@ -109,7 +109,7 @@ def test_a_wrong_gateway_is_told_with_the_story_and_the_command_that_replays_it(
     with gateway("deaf_gateway", without_fallback) as app:
         result = campaign.run(small(app), file=PRIMARY_OUTAGE, seeds=[3], repeat_share=0)
     assert result.status is Status.VIOLATED
-    assert {finding.name for finding in result.runs[0].findings} == {"fallback-saves"}
+    assert {finding.name for finding in result.runs[0].findings} == {"fallback-saves", "open-means-left-alone"}
     report = result.report()
     assert "the client saw status 503, though beta was healthy" in report
     assert "because of" in report

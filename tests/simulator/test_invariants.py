@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from routeproof_simulator.invariants import INVARIANTS, Declared, judge
+from routeproof_simulator.invariants import INVARIANTS, BreakerDeclared, Declared, judge
 from routeproof_spec.history import Attempt, Ended, Exchange, FaultChange, Frame, Headers, History
 from routeproof_spec.redaction import fingerprint
 
@@ -16,6 +16,7 @@ DECLARED = Declared(
     amplification_max=2.0,
     recover_within=5.0,
     request_within=30.0,
+    breaker=BreakerDeclared(failures=2, cooldown=4.0, out_max=20.0),
     client_keys=("th-client",),
     provider_keys=("sk-a",),
 )
@@ -97,7 +98,38 @@ OUTAGE = (became("a", "fail(status=503)", 0.0), became("a", "ok", 10.0))
 FELL_BACK = replace(asked(*HELLO), headers=told("b"))
 WENT_WELL = run([asked(*HELLO)], [tried("a", *HELLO)])
 
+
+def fell_back(*whom: str, at: float, marker: str) -> tuple[Exchange, list[Attempt]]:
+    """Return a request that b serves; those before it in *whom* fail."""
+    exchange = replace(asked(*HELLO, at=at, marker=marker), headers=told("b", identity=f"r-{marker}"))
+    failures = [tried(each, at=at + 0.1, status=503, marker=marker) for each in whom[:-1]]
+    return exchange, [*failures, tried(whom[-1], *HELLO, at=at + 0.2, marker=marker)]
+
+
+def after_two_failures(*later: tuple[Exchange, list[Attempt]]) -> History:
+    """Return a run in which a fails twice in a row, heals at 10 s, and then *later* happens."""
+    stories = [fell_back("a", "b", at=float(at), marker=f"f{at}") for at in range(2)] + list(later)
+    attempts = [attempt for _, attempts in stories for attempt in attempts]
+    return run([exchange for exchange, _ in stories], attempts, *OUTAGE)
+
+
+def served_by_a(*, at: float, marker: str = "m1", fallback: str | None = "b/m") -> tuple[Exchange, list[Attempt]]:
+    return asked(*HELLO, at=at, marker=marker, fallback=fallback), [tried("a", *HELLO, at=at + 0.1, marker=marker)]
+
+
 HOLDING: dict[str, History] = {
+    "who failed lately may be left alone by its breaker": after_two_failures(fell_back("b", at=18.0, marker="m1")),
+    "others wait for the end of a probe": after_two_failures(
+        served_by_a(at=30.0), fell_back("b", at=30.2, marker="m2"), served_by_a(at=31.0, marker="m3")
+    ),
+    "an open breaker with nobody else to ask": after_two_failures(served_by_a(at=2.0, fallback=None)),
+    "an open breaker when its time is over": after_two_failures(served_by_a(at=5.6)),
+    "back to who was passed over, when all others have failed": after_two_failures(
+        (
+            asked(*HELLO, at=3.0),
+            [tried("b", status=503, at=3.1), tried("a", *HELLO, at=3.3)],
+        )
+    ),
     "a stream that went well": WENT_WELL,
     "a fallback before content": run([FELL_BACK], [tried("a", status=503), tried("b", *HELLO, at=0.3)], *OUTAGE),
     "an error told in the stream": run(
@@ -186,6 +218,21 @@ BREAKING: list[tuple[str, str, History]] = [
         "chain-in-order",
         "the chain is a then b",
         run([asked(*HELLO)], [tried("b", status=503), tried("a", *HELLO, at=0.2)]),
+    ),
+    (
+        "open-means-left-alone",
+        "a was asked at 2.1 s, after 2 failures in a row until 1.6 s; b was healthy",
+        after_two_failures(served_by_a(at=2.0)),
+    ),
+    (
+        "comes-back",
+        "a healed at 10 s, 10 requests named it first, and none reached it",
+        after_two_failures(*(fell_back("b", at=31.0 + number, marker=f"m{number}") for number in range(10))),
+    ),
+    (
+        "chain-in-order",
+        "a was passed over; the chain is a then b",
+        after_two_failures(fell_back("b", at=22.0, marker="m1")),
     ),
     (
         "chain-in-order",
@@ -284,7 +331,7 @@ BREAKING: list[tuple[str, str, History]] = [
     (
         "recovers",
         "requests name a first, and it was never asked again",
-        run([replace(FELL_BACK, sent_at=20.0)], [tried("a", *HELLO, at=-1.0), tried("b", *HELLO, at=20.1)], *OUTAGE),
+        run([replace(FELL_BACK, sent_at=31.0)], [tried("a", *HELLO, at=-1.0), tried("b", *HELLO, at=31.1)], *OUTAGE),
     ),
     ("every-request-ends", "had not ended after 31.0 s", run([replace(asked(*HELLO), ended_at=31.0)], [])),
     ("every-request-ends", "had not ended", run([replace(asked(), ended=Ended.TIMED_OUT)], [])),

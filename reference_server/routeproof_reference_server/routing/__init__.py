@@ -11,7 +11,17 @@ from routeproof_reference_server.routing.catalogue import (
     Model,
     Restriction,
 )
-from routeproof_reference_server.routing.outcome import Answered, Blame, Cause, Failed, Left, Outcome, Rejected, blame
+from routeproof_reference_server.routing.outcome import (
+    Answered,
+    Blame,
+    Cause,
+    Failed,
+    Finished,
+    Left,
+    Outcome,
+    Rejected,
+    blame,
+)
 from routeproof_reference_server.routing.policy import BreakerConfig, RoutingConfig
 from routeproof_reference_server.routing.router import Ask, Exhausted, Route, Router, Try, Unfit, Unknown
 from routeproof_reference_server.routing.strategy import Strategy
@@ -30,6 +40,7 @@ __all__ = [
     "Deployment",
     "Exhausted",
     "Failed",
+    "Finished",
     "Left",
     "Listed",
     "Model",

@@ -66,28 +66,34 @@ class Observed:
         return self.breaker(deployment).ready_at(now) if deployment.breaker else now
 
     def in_flight(self) -> int:
-        """Return how many attempts have begun and not ended."""
+        """Return how many attempts have begun and were not answered yet."""
         return sum(each.in_flight for each in self._deployments.values())
 
     # What happens.
 
     def began(self, deployment: Deployment, now: float) -> Ticket:
-        """An attempt begins, and gets its ticket; `ended` follows exactly once."""
+        """An attempt begins, and gets its ticket; `heard` and `ended` follow, once each."""
         for record in self._records(deployment):
             record.in_flight += 1
         return self.breaker(deployment).began(now) if deployment.breaker else 0
 
-    def ended(self, deployment: Deployment, ticket: Ticket, now: float) -> None:
-        """The attempt is over, however it went."""
+    def heard(self, deployment: Deployment) -> None:
+        """The attempt is answered, or is over: how long that takes is known."""
         for record in self._records(deployment):
             assert record.in_flight > 0
             record.in_flight -= 1
+
+    def ended(self, deployment: Deployment, ticket: Ticket, now: float) -> None:
+        """The attempt is over, a stream to its last byte, however it went."""
         if deployment.breaker:
             self.breaker(deployment).ended(ticket, now)
 
-    def answered(self, deployment: Deployment, ticket: Ticket, latency: float, now: float) -> None:
-        """The provider answered as promised, after *latency* seconds."""
+    def answered(self, deployment: Deployment, latency: float, now: float) -> None:
+        """The provider answered, after *latency* seconds; what becomes of a stream shows at its end."""
         self._deployment(deployment).latency.add(latency, now, self._memory)
+
+    def finished(self, deployment: Deployment, ticket: Ticket, now: float) -> None:
+        """The provider gave what was asked for, to its end."""
         for record in self._records(deployment):
             record.failing.add(0.0, now, self._memory)
             record.failed_at = None

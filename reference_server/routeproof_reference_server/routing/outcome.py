@@ -24,9 +24,14 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The provider keeps its promise: a whole answer is complete, or a stream has begun."""
+    """The provider answers as promised: a whole answer is complete, or a stream has begun."""
 
     latency: float  #: seconds from sending the request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The provider has kept its promise: the answer is complete, a stream to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class Left:
     """The client went away before the attempt was over."""
 
 
-Outcome: TypeAlias = Answered | Rejected | Failed | Left
+Outcome: TypeAlias = Answered | Finished | Rejected | Failed | Left
 
 
 class Blame(StrEnum):

@@ -18,6 +18,7 @@ Rule 6. Where all that was tried failed, the answer is 503, or 429 where every o
     TRYING     Rejected       OVER
     TRYING     Failed         READY
     TRYING     Left           OVER
+    SERVED     Finished       OVER
     SERVED     Failed, Left   OVER      a stream that broke, or was left, after its first byte
 """
 
@@ -40,7 +41,7 @@ from routeproof_reference_server.routing.catalogue import (
 )
 from routeproof_reference_server.routing.choice import Choice
 from routeproof_reference_server.routing.observed import Observed, Ticket
-from routeproof_reference_server.routing.outcome import Answered, Failed, Left, Outcome, Rejected
+from routeproof_reference_server.routing.outcome import Answered, Failed, Finished, Left, Outcome, Rejected
 from routeproof_reference_server.routing.policy import BreakerConfig, RoutingConfig
 from routeproof_reference_server.routing.strategy import Strategy
 
@@ -106,6 +107,7 @@ AFTER: Final[Mapping[tuple[State, type[Outcome]], State]] = MappingProxyType(
         (State.TRYING, Rejected): State.OVER,
         (State.TRYING, Failed): State.READY,
         (State.TRYING, Left): State.OVER,
+        (State.SERVED, Finished): State.OVER,
         (State.SERVED, Failed): State.OVER,
         (State.SERVED, Left): State.OVER,
     }
@@ -152,9 +154,9 @@ class Route:
         return tuple(self._tried)
 
     @property
-    def is_trying(self) -> bool:
-        """Whether an attempt is under way."""
-        return self.state is State.TRYING
+    def is_under_way(self) -> bool:
+        """Whether an attempt has begun, and its answer has not come to an end."""
+        return self.state in {State.TRYING, State.SERVED}
 
     def next(self, now: float) -> Try | End:
         """Return the next attempt to make, or how the request ends."""
@@ -175,10 +177,14 @@ class Route:
         (deployment, ticket), observed = next(reversed(self._tried.items())), self._router.observed
         was, self.state = self.state, AFTER[self.state, type(outcome)]
         if was is State.TRYING:
+            observed.heard(deployment)
+        if self.state is not State.SERVED:
             observed.ended(deployment, ticket, now)
         match outcome:
             case Answered(latency=latency):
-                observed.answered(deployment, ticket, latency, now)
+                observed.answered(deployment, latency, now)
+            case Finished():
+                observed.finished(deployment, ticket, now)
             case Failed(retry_after=retry_after):
                 observed.failed(deployment, ticket, retry_after, now)
                 self._failures.append(outcome)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from routeproof_simulator.invariants import attempts, liveness, streams, truth
-from routeproof_simulator.invariants.finding import Declared, Dialect, Finding, Judge, Kind
+from routeproof_simulator.invariants import attempts, breakers, liveness, streams, truth
+from routeproof_simulator.invariants.finding import BreakerDeclared, Declared, Dialect, Finding, Judge, Kind
 from routeproof_spec.history import History
 
-__all__ = ["INVARIANTS", "Declared", "Dialect", "Finding", "Invariant", "Kind", "judge"]
+__all__ = ["INVARIANTS", "BreakerDeclared", "Declared", "Dialect", "Finding", "Invariant", "Kind", "judge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +47,13 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     _row(10, "mistakes-not-retried", Kind.SAFETY, attempts.mistakes_not_retried),
     _row(11, "retry-after-handed-on", Kind.SAFETY, attempts.retry_after_handed_on),
     _row(12, "bounded-amplification", Kind.SAFETY, attempts.bounded_amplification),
+    _row(13, "open-means-left-alone", Kind.SAFETY, breakers.open_means_left_alone),
     _row(15, "leaving-is-felt", Kind.SAFETY, attempts.leaving_is_felt),
     _row(25, "headers-tell-the-truth", Kind.SAFETY, truth.headers_tell_the_truth),
     _row(26, "no-secret-crosses", Kind.SAFETY, truth.no_secret_crosses),
     _row(27, "recovers", Kind.LIVENESS, liveness.recovers),
     _row(29, "every-request-ends", Kind.LIVENESS, liveness.every_request_ends),
+    _row(30, "comes-back", Kind.LIVENESS, breakers.comes_back),
     _row(32, "fallback-saves", Kind.LIVENESS, liveness.fallback_saves),
 )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 
+from routeproof_simulator.invariants.breakers import known_of, may_be_out
 from routeproof_simulator.invariants.finding import Declared, Found
 from routeproof_simulator.invariants.views import (
     asked_models,
@@ -32,7 +34,7 @@ def bounded_and_distinct(history: History, declared: Declared) -> Found:
 
 def chain_in_order(history: History, declared: Declared) -> Found:
     """Attempts follow the chain that the client asked for, and there is but one attempt where it asked for none."""
-    spans = fault_spans(history)
+    spans, known = fault_spans(history), known_of(history, declared)
     for exchange in history.exchanges:
         attempts = history.attempts_of(exchange.marker)
         if not asks_fallback(exchange, declared):
@@ -40,34 +42,56 @@ def chain_in_order(history: History, declared: Declared) -> Found:
                 asked = _names(attempts)
                 yield f"no fallback was asked for, yet {len(attempts)} attempts were made: {asked}", (exchange.marker,)
             continue
+        if not declared.serves:
+            continue
         chain = tuple(declared.serves.get(model, ()) for model in asked_models(exchange, declared))
-        stages = _stages(chain, attempts)
-        wanted = " then ".join("/".join(each) for each in chain)
-        if declared.serves and stages is None:
-            yield f"asked {_names(attempts)}; the chain is {wanted}", (exchange.marker,)
-        elif stages:
-            # Who failed lately may be passed over, and a refused connection leaves no attempt; nobody else is left out.
-            since = exchange.sent_at - declared.recover_within
-            asked_already = {attempt.provider for attempt in attempts}
-            for stage in sorted(set(range(stages[-1])) - set(stages)):
-                for provider in sorted(set(chain[stage]) - asked_already):
-                    if is_healthy(spans, provider, since, attempts[-1].received_at):
-                        yield f"{provider} was passed over; the chain is {wanted}", (exchange.marker,)
+        wanted = f"the chain is {' then '.join('/'.join(each) for each in chain)}"
+        stages = _stages(chain, attempts, goes_back=declared.breaker is not None)
+        if stages is None:
+            yield f"asked {_names(attempts)}; {wanted}", (exchange.marker,)
+            continue
+        # Who failed lately may be passed over, and a refused connection leaves no attempt; nobody else is left out.
+        since = exchange.sent_at - declared.recover_within
+        for provider, at in _passed_over(chain, attempts, stages):
+            if is_healthy(spans, provider, since, at) and not may_be_out(known, declared, provider, at):
+                yield f"{provider} was passed over; {wanted}", (exchange.marker,)
 
 
-def _stages(chain: tuple[tuple[str, ...], ...], attempts: tuple[Attempt, ...]) -> tuple[int, ...] | None:
-    """Return which stage of *chain* each attempt belongs to, never going back, or None where that cannot be."""
+def _stages(
+    chain: tuple[tuple[str, ...], ...], attempts: tuple[Attempt, ...], *, goes_back: bool
+) -> tuple[int, ...] | None:
+    """Return which stage of *chain* each attempt belongs to, or None where that cannot be.
+
+    Where nobody is left, a gateway with breakers *goes_back* to those that it has passed over.
+    """
     stages: list[int] = []
-    stage = 0
     asked: set[tuple[int, str]] = set()
     for attempt in attempts:
-        while stage < len(chain) and (attempt.provider not in chain[stage] or (stage, attempt.provider) in asked):
-            stage += 1
-        if stage == len(chain):
+        last = stages[-1] if stages else 0
+        fit = [
+            stage
+            for stage, providers in enumerate(chain)
+            if attempt.provider in providers and (stage, attempt.provider) not in asked
+        ]
+        onward = [stage for stage in fit if stage >= last]
+        if not onward and not (goes_back and fit):
             return None
-        asked.add((stage, attempt.provider))
-        stages.append(stage)
+        stages.append(min(onward or fit))
+        asked.add((stages[-1], attempt.provider))
     return tuple(stages)
+
+
+def _passed_over(
+    chain: tuple[tuple[str, ...], ...], attempts: tuple[Attempt, ...], stages: tuple[int, ...]
+) -> Iterator[tuple[str, float]]:
+    """Yield who was not asked before somebody of a later stage was, once each, and when that was."""
+    seen: set[str] = set()
+    for index, (attempt, stage) in enumerate(zip(attempts, stages, strict=True)):
+        before = {each.provider for each in attempts[:index]} | seen | {attempt.provider}
+        for earlier in sorted(set(range(stage)) - set(stages[:index])):
+            for provider in sorted(set(chain[earlier]) - before):
+                seen.add(provider)
+                yield provider, attempt.received_at
 
 
 def mistakes_not_retried(history: History, declared: Declared) -> Found:

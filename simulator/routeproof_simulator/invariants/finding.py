@@ -56,6 +56,15 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerDeclared:
+    """What a gateway says of its circuit breakers."""
+
+    failures: int  # in a row that open one
+    cooldown: float  #: seconds for which it stays open at least
+    out_max: float  #: seconds after a failure for which a provider may be left alone at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """What is declared of a gateway and of the run; a history is judged by this and by nothing else."""
 
@@ -68,6 +77,7 @@ class Declared:
     leave_within: float = 0.5  #: seconds in which a client that left must be felt by every provider
     request_within: float = 60.0  #: seconds in which every request ends
     recover_within: float = math.inf  #: seconds after the last heal from which on every request succeeds
+    breaker: BreakerDeclared | None = None  # None: nobody healthy is ever left alone
     client_keys: tuple[str, ...] = ()  # must never reach a provider
     provider_keys: tuple[str, ...] = ()  # must never reach a client
 

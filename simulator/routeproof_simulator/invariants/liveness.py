@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from routeproof_simulator.answers import Mark, read_stream
+from routeproof_simulator.invariants.breakers import known_of, may_be_out
 from routeproof_simulator.invariants.finding import Declared, Found
 from routeproof_simulator.invariants.views import (
     UNFINISHED,
@@ -12,6 +13,7 @@ from routeproof_simulator.invariants.views import (
     is_event_stream,
     is_healthy,
     last_heal,
+    named_first,
     succeeded,
 )
 from routeproof_spec.history import Ended, Exchange, History
@@ -34,16 +36,12 @@ def recovers(history: History, declared: Declared) -> Found:
                 f"{exchange.sent_at - healed_at:.1f} s after the last heal a request still fails: {_ending(exchange)}"
             )
             yield sentence, (exchange.marker,)
-    # Of a pool a strategy may leave anybody out; who is named first has to be asked again.
-    asked_again = {each.provider for each in history.attempts if each.received_at >= settled_at}
-    for provider in sorted({name for each in later for name in _named_first(each, declared)} - asked_again):
+    # Of a pool a strategy may leave anybody out; who is named first has to be asked again, once no breaker is open.
+    back_at = max(settled_at, healed_at + declared.breaker.out_max) if declared.breaker else settled_at
+    asked_again = {each.provider for each in history.attempts if each.received_at >= back_at}
+    named = {name for each in later if each.sent_at >= back_at for name in named_first(each, declared)}
+    for provider in sorted(named - asked_again):
         yield f"requests name {provider} first, and it was never asked again after it healed", ()
-
-
-def _named_first(exchange: Exchange, declared: Declared) -> tuple[str, ...]:
-    """Return the one provider that a request names first, or none where it leaves the choice to the gateway."""
-    behind = declared.serves.get(next(iter(asked_models(exchange, declared)), ""), ())
-    return behind if len(behind) == 1 else ()
 
 
 def every_request_ends(history: History, declared: Declared) -> Found:
@@ -55,7 +53,7 @@ def every_request_ends(history: History, declared: Declared) -> Found:
 
 def fallback_saves(history: History, declared: Declared) -> Found:
     """With one healthy provider in the chain and fallback asked for, nobody sees an error."""
-    spans = fault_spans(history)
+    spans, known = fault_spans(history), known_of(history, declared)
     for exchange in history.exchanges:
         if not asks_fallback(exchange, declared) or exchange.ended in UNFINISHED or succeeded(exchange):
             continue
@@ -63,7 +61,9 @@ def fallback_saves(history: History, declared: Declared) -> Found:
             continue  # nothing could be done, and nothing may be
         chain = [provider for model in asked_models(exchange, declared) for provider in declared.serves.get(model, ())]
         for provider in dict.fromkeys(chain):
-            if is_healthy(spans, provider, exchange.sent_at, exchange.ended_at):
+            if is_healthy(spans, provider, exchange.sent_at, exchange.ended_at) and not may_be_out(
+                known, declared, provider, exchange.ended_at
+            ):
                 yield f"the client saw {_ending(exchange)}, though {provider} was healthy", (exchange.marker,)
                 break
 

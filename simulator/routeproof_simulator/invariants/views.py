@@ -53,10 +53,21 @@ def is_open(attempt: Attempt) -> bool:
 
 
 def failed(attempt: Attempt) -> bool:
-    """Whether the provider did not give in *attempt* what was asked for; after `[DONE]` nothing is missing any more."""
+    """Whether the provider did not give in *attempt* what was asked for.
+
+    After `[DONE]`, or after the last byte of a whole answer, nothing is missing any more, however the connection ends.
+    """
     answer = attempt_answer(attempt)
-    broke_off = attempt.ended is not Ended.COMPLETE and not answer.has(Mark.DONE)
-    return attempt.status != 200 or broke_off or answer.has(Mark.ERROR)
+    is_all = answer.has(Mark.DONE) or _is_whole(attempt.body)
+    return attempt.status != 200 or (attempt.ended is not Ended.COMPLETE and not is_all) or answer.has(Mark.ERROR)
+
+
+def _is_whole(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except NOT_JSON:
+        return False
+    return True
 
 
 def succeeded(exchange: Exchange) -> bool:
@@ -78,6 +89,12 @@ def asked_models(exchange: Exchange, declared: Declared) -> tuple[str, ...]:
     """Return the chain that a request asks for: its model, then those of its fallback header, each once."""
     model = body_model(exchange.request_body)
     return tuple(dict.fromkeys((model, *_listed(exchange, declared)) if model else _listed(exchange, declared)))
+
+
+def named_first(exchange: Exchange, declared: Declared) -> tuple[str, ...]:
+    """Return the one provider that a request names first, or none where it leaves the choice to the gateway."""
+    behind = declared.serves.get(next(iter(asked_models(exchange, declared)), ""), ())
+    return behind if len(behind) == 1 else ()
 
 
 def asks_fallback(exchange: Exchange, declared: Declared) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from routeproof_simulator.fleet import FleetConfig, check_fleet
-from routeproof_simulator.invariants import INVARIANTS, Declared
+from routeproof_simulator.invariants import INVARIANTS, BreakerDeclared, Declared
 from routeproof_simulator.schedules.schedule import Fault, Schedule, schedule_of
 from routeproof_simulator.traces import read_trace
 from routeproof_simulator.world.reached import STATES
@@ -56,6 +56,18 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     shape: Positive = 0.5  # of the gamma distribution: below 1 it comes in bursts, 1 is Poisson
 
 
+class BreakerPromise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the gateway says of its circuit breakers."""
+
+    failures: Count  # in a row that open one
+    cooldown: Positive  #: seconds for which it stays open at least
+    out_max: Positive  #: seconds after a failure for which a provider may be left alone at most
+
+    def declared(self) -> BreakerDeclared:
+        """Return it as the invariants want it."""
+        return BreakerDeclared(failures=self.failures, cooldown=self.cooldown, out_max=self.out_max)
+
+
 class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What must hold beside the invariants' own words, and what must have happened for a run to mean anything."""
 
@@ -64,6 +76,7 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     request_within: Positive = 60.0  #: seconds
     attempts_max: Count = 8
     amplification_max: Positive = 3.0
+    breaker: BreakerPromise | None = None  # without it nobody healthy may be left alone
     unless: tuple[str, ...] = ()  # invariants that are not judged, by name
     sometimes: tuple[str, ...] = ()  # states that some run of a campaign must reach
 
@@ -109,6 +122,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             leave_within=self.expect.leave_within,
             request_within=self.expect.request_within,
             recover_within=self.expect.recover_within,
+            breaker=None if self.expect.breaker is None else self.expect.breaker.declared(),
             client_keys=(self.client.key,),
             provider_keys=tuple(each.key for each in self.fleet.providers),
         )

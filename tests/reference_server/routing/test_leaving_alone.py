@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routeproof_reference_server.routing import Ask, Exhausted, Left, Router, Strategy, Try
+from routeproof_reference_server.routing import Ask, Exhausted, Finished, Left, Outcome, Route, Router, Strategy, Try
 from routeproof_reference_server.routing.breaker import State
 from tests.reference_server.routing.worlds import (
     BAD,
@@ -162,3 +162,38 @@ def test_an_unwatched_model_is_asked_whatever_happens() -> None:
     for now in range(10):
         story = lived(router, chat("big", strategy=Strategy.COST), lambda _: failed(429, 60), float(now))
         assert [each.provider for each in story.tried] == ["alpha"]
+
+
+def streamed(router: Router, end: Outcome | None, now: float) -> Route:
+    """A stream begins there, and ends so; None: it goes on."""
+    route = router.open(ask("alpha/guarded"))
+    route.next(now)
+    route.told(GOOD, now)
+    if end is not None:
+        route.told(end, now)
+    return route
+
+
+def test_streams_that_break_in_a_row_open_a_breaker_though_each_of_them_had_begun_well() -> None:
+    router = guarded()
+    breaker = router.observed.breaker(GUARDED[0].deployments[0])
+    for _ in range(2):
+        streamed(router, BAD, 0.0)
+    streamed(router, Left(), 0.0)  # says nothing
+    assert breaker.state(0.0) is State.CLOSED
+    streamed(router, BAD, 0.0)
+    assert breaker.state(0.0) is State.OPEN
+
+
+def test_a_probe_is_passed_by_an_answer_that_has_come_to_its_end() -> None:
+    router = guarded()
+    place = GUARDED[0].deployments[0]
+    trip(router, "alpha/guarded")
+    now = router.observed.ready_at(place, 0.0)
+    streamed(router, BAD, now)
+    assert router.observed.breaker(place).state(now) is State.OPEN
+    now = router.observed.ready_at(place, now)
+    probe = streamed(router, None, now)
+    assert not router.observed.admits(place, now)  # its place is taken as long as it streams
+    probe.told(Finished(), now + 60.0)
+    assert router.observed.breaker(place).state(now + 60.0) is State.CLOSED

@@ -19,6 +19,7 @@ from routeproof_reference_server.routing import (
     Deployment,
     Exhausted,
     Failed,
+    Finished,
     Left,
     Outcome,
     Rejected,
@@ -50,6 +51,10 @@ fates: st.SearchStrategy[Outcome] = st.one_of(
     st.just(Rejected(status=400, message="no")),
     st.just(Left()),
 )
+
+
+#: How an answer that has begun ends, by what an attempt would be told; else it breaks.
+END: Final[dict[type[Outcome], Outcome]] = {Answered: Finished()}
 
 
 @dataclass(slots=True)
@@ -116,7 +121,7 @@ class Gateway(RuleBasedStateMachine):
             case Stand.TRYING:
                 self._told(index, fate)
             case Stand.SERVED:
-                self._told(index, fate if isinstance(fate, Left) else failed(None))
+                self._told(index, fate if isinstance(fate, Left) else END.get(type(fate), failed(None)))
             case Stand.OVER:
                 self.live.remove(index)
 
@@ -158,7 +163,8 @@ class Gateway(RuleBasedStateMachine):
         assert self.now >= self.floors.get(chosen, 0.0)
         period = self.router.observed.breaker(chosen).open_until
         probing = sum(
-            each.probes == period and each.route.is_trying and each.route.tried[-1] == chosen for each in self.requests
+            each.probes == period and each.route.is_under_way and each.route.tried[-1] == chosen
+            for each in self.requests
         )
         assert probing <= BREAKER.probes
         if ask.strategy is Strategy.COST:
@@ -193,7 +199,7 @@ class Gateway(RuleBasedStateMachine):
     def teardown(self) -> None:
         self._is_lived_again()
         for index in self.live:
-            if self.requests[index].route.is_trying:
+            if self.requests[index].route.is_under_way:
                 self._told(index, Left())
         assert self.router.observed.in_flight() == 0
         # 30: once all are healed and asked, every breaker closes.

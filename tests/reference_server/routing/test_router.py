@@ -11,6 +11,7 @@ from routeproof_reference_server.routing import (
     Ask,
     Exhausted,
     Failed,
+    Finished,
     Left,
     Outcome,
     Rejected,
@@ -185,7 +186,7 @@ def test_a_stream_that_broke_counts_against_its_provider_and_is_never_restarted(
     assert first_tries(router, chat(strategy=Strategy.AVAILABILITY), 2, 1.0) == ["beta", "gamma"]
 
 
-@pytest.mark.parametrize("outcome", [GOOD, BAD, WRONG, Left()])
+@pytest.mark.parametrize("outcome", [GOOD, BAD, WRONG, Left(), Finished()])
 @pytest.mark.parametrize("state", State)
 def test_what_the_table_does_not_hold_is_refused(state: State, outcome: Outcome) -> None:
     route = new_router().open(chat())

@@ -16,6 +16,7 @@ from routeproof_reference_server.routing import (
     Answered,
     BreakerConfig,
     Deployment,
+    Finished,
     Outcome,
     Router,
     Strategy,
@@ -79,7 +80,9 @@ def _one(router: Router, strategy: Strategy, phase: Phase, began: float, at: flo
         outcome = fate(phase, step.deployment)
         spent += outcome.latency if isinstance(outcome, Answered) else 0.0
         route.told(outcome, now)
-        served = step.deployment.provider if isinstance(outcome, Answered) else None
+        if isinstance(outcome, Answered):
+            route.told(Finished(), now)
+            served = step.deployment.provider
     best = min(each for name, each in phase.latency.items() if name not in phase.dead)
     return Lived(
         at=at, asked=tuple(each.provider for each in route.tried), served=served, regret=max(0.0, spent - best)

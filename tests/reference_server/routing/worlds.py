@@ -19,6 +19,7 @@ from routeproof_reference_server.routing import (
     Cause,
     Deployment,
     Failed,
+    Finished,
     Model,
     Outcome,
     Rejected,
@@ -132,6 +133,7 @@ def lived(router: Router, ask: Ask, fate: Callable[[Deployment], Outcome], now: 
         told.append(fate(step.deployment))
         route.told(told[-1], now)
         if isinstance(told[-1], Answered):
+            route.told(Finished(), now)
             return Story(ask=ask, tried=route.tried, outcomes=tuple(told), end=None)
 
 
