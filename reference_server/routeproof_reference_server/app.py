@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -192,12 +193,18 @@ class _Handlers:
         self.drain.admit()
         return caller
 
+    def _known(self) -> Caller | None:
+        """Return whose key it is where no handler has asked: a path or a method that there is not."""
+        with suppress(GatewayError):
+            return self.keys.caller(request.headers.getlist("Authorization"), self.wall())
+        return None
+
     async def _named(self, response: Response) -> Response:
         record = visit().record
         record.operation, record.status = request.endpoint, response.status_code
         response.headers[REQUEST_ID] = record.id
-        if record.caller is not None:
-            response.headers.update(self.limits.headers(record.caller.key, record.caller.limits))
+        if (caller := record.caller or self._known()) is not None:
+            response.headers.update(self.limits.headers(caller.key, caller.limits))
         if self.drain.is_leaving:
             response.headers["Connection"] = "close"
         return response

@@ -49,6 +49,12 @@ class _Choice(msgspec.Struct):
     text: str | None = None
 
     @property
+    def size(self) -> int:
+        """How many bytes of text, of a refusal or of a call's arguments it brings."""
+        brought = [value for name, value in (self.delta or {}).items() if name != "role" and value not in _NOTHING]
+        return len(self.text or "") + sum(memoryview(value).nbytes for value in brought)
+
+    @property
     def moves(self) -> bool:
         """Whether it moves the answer on: whatever it brings beside a role, but for nothing at all."""
         if self.finish_reason is not None or self.text:
@@ -58,6 +64,7 @@ class _Choice(msgspec.Struct):
 
 
 _moves = attrgetter("moves")
+_size = attrgetter("size")
 
 
 class _Answer(msgspec.Struct):
@@ -88,6 +95,11 @@ def labelled_answer(data: bytes, capability: Capability, label: Label) -> tuple[
     return msgspec.json.encode(_labelled(fields, label)), fields.get("usage")
 
 
+def said_in(body: bytes) -> int:
+    """Return how many bytes a whole answer says, with what frames its choices; 0 where it has none."""
+    return memoryview(_FIELDS.decode(body).get("choices", msgspec.Raw())).nbytes
+
+
 @final
 class ChunkReader:
     """Reads the events of one stream in order."""
@@ -98,6 +110,7 @@ class ChunkReader:
         self._open: set[int] = set()  # choices that have begun and not finished
         self._finished: set[int] = set()
         self.usage: msgspec.Raw | None = None
+        self.said = 0  #: bytes that the client was told, without what frames them
         self.is_done = False
 
     def read(self, event: Event) -> tuple[bytes, bool]:
@@ -122,6 +135,7 @@ class ChunkReader:
             raise Unpromised("an event of its stream is not a chunk")
         self._follow(choices)
         self.usage = fields.get("usage", self.usage)
+        self.said += sum(map(_size, choices))
         return self._written(fields), not choices or any(map(_moves, choices))
 
     def end(self) -> bytes:

@@ -55,6 +55,7 @@ class AttemptRecord:
     cause: Cause | None = None
     message: str = ""  # why it ended badly: cleaned, but in the provider's words
     usage: msgspec.Raw | None = None  # as the client was told
+    said: int = 0  #: bytes of text and of calls that the client was told; of a whole answer, where it tells no usage
     headers: Head = ()  # that an observer wants the provider to get beside its own; set when the attempt begins
 
     @property

@@ -131,6 +131,7 @@ class Relay:
     ) -> AsyncGenerator[bytes, None]:
         piece: bytes | Failed | None = stream.first
         while isinstance(piece, bytes):
+            asked.record.attempts[-1].said = stream.said
             if piece.endswith(END):  # all has come: it is booked before the client can know
                 _finish(asked, route, stream)
             yield piece
@@ -152,6 +153,8 @@ def _tell(asked: Asked, route: Route, outcome: Outcome) -> None:
 def _finish(asked: Asked, route: Route, result: Whole | Stream) -> None:
     now = trio.current_time()
     route.told(Finished(), now)
+    if result.usage is None:
+        asked.record.attempts[-1].said = result.said
     asked.record.finished(result.usage, now)
 
 

@@ -20,7 +20,7 @@ from routeproof_reference_server.config import ProviderConfig, TimeoutsConfig
 from routeproof_reference_server.dial import Dialling, Reply
 from routeproof_reference_server.dialects import DIALECTS, Question, Reader, Sent
 from routeproof_reference_server.patience import OutOfPatienceError, Patience
-from routeproof_reference_server.payload import Label, Unpromised
+from routeproof_reference_server.payload import Label, Unpromised, said_in
 from routeproof_reference_server.records import Head
 from routeproof_reference_server.retry_after import RETRY_AFTER_MAX, retry_after
 from routeproof_reference_server.routing.catalogue import Deployment
@@ -60,6 +60,11 @@ class Whole:
     usage: msgspec.Raw | None
     latency: float  #: seconds until it was complete
 
+    @property
+    def said(self) -> int:
+        """How many bytes it says."""
+        return said_in(self.body)
+
 
 Ended: TypeAlias = Rejected | Failed
 
@@ -79,6 +84,11 @@ class Stream:
     def usage(self) -> msgspec.Raw | None:
         """The usage that has passed so far."""
         return self._reader.usage
+
+    @property
+    def said(self) -> int:
+        """How many bytes of text and of calls have passed so far."""
+        return self._reader.said
 
     async def next(self) -> bytes | Failed | None:
         """Return the next piece for the client, or why there is none, or None after `[DONE]`."""

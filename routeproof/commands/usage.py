@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Show requests, tokens and money by key, model, provider or day.
 
-    Who served is billed, at its own prices; what failed, broke off or was left is not.
+    Who served is billed, at its own prices; what failed is not. An answer that told no usage is estimated.
     """
     today = datetime.fromtimestamp(time.time(), UTC)
     first = _day(since, "--since", datetime(today.year, today.month, 1, tzinfo=UTC))

@@ -93,16 +93,16 @@ def _of_request(exchange: Exchange, attempts: Sequence[Attempt], row: Row, price
             yield f"an attempt at {provider} is written down ({end}) that it has not seen"
     for attempt in left:
         yield f"{attempt.provider} was asked, and that is not written down"
-    yield from _of_bill(attempts, row, prices)
+    yield from _of_bill(exchange, attempts, row, prices)
 
 
-def _of_bill(attempts: Sequence[Attempt], row: Row, prices: Prices) -> Iterator[str]:
-    if row.end != "served":
-        if row.tokens != (0, 0) or row.cost:
-            yield f"it was not served ({row.end}), and is billed {row.tokens}"
-        return
-    used = usage_told(attempts[-1]) if attempts else None
-    if (row.tokens, row.provider) != (used, attempts[-1].provider if attempts else None):
-        yield f"the provider told {used}, {row.tokens} of {row.provider} are written down"
-    elif row.cost != sum(price * count for price, count in zip(prices[row.provider or ""], row.tokens, strict=True)):
+def _of_bill(exchange: Exchange, attempts: Sequence[Attempt], row: Row, prices: Prices) -> Iterator[str]:
+    if row.end == "served":
+        used = usage_told(attempts[-1]) if attempts else None
+        if (row.tokens, row.provider) != (used, attempts[-1].provider if attempts else None):
+            yield f"the provider told {used}, {row.tokens} of {row.provider} are written down"
+    elif (row.end != "left" or not exchange.frames) and row.tokens != (0, 0):
+        yield f"it was not served ({row.end}), and is billed {row.tokens}"
+    price = prices.get(row.provider or "", (0, 0))
+    if row.cost != sum(each * count for each, count in zip(price, row.tokens, strict=True)):
         yield f"{row.cost} pico-USD are written down for {row.tokens} of {row.provider}"

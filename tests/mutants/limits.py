@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from routeproof_reference_server import headers
 from routeproof_reference_server.errors import GatewayError
+from routeproof_reference_server.limits import bill, limiter
 from routeproof_reference_server.limits.limiter import Limiter
 from routeproof_reference_server.limits.rules import KeyLimits
 from routeproof_reference_server.limits.seam import Measure
-from routeproof_reference_server.records import RequestRecord
+from routeproof_reference_server.records import AttemptEnd, RequestRecord
 from routeproof_reference_server.routing import Deployment
 from tests.mutants.breaks import Break, _patch
 
@@ -58,6 +59,17 @@ def _telling(change: Callable[[dict[str, str]], Mapping[str, str]]) -> None:
     _patch(Limiter, "headers", told)
 
 
+def _billing(change: Callable[[RequestRecord], bill.Bill | None]) -> None:
+    """Let requests be billed otherwise, where *change* says how."""
+    true_bill = bill.bill
+
+    def billed(request: RequestRecord) -> bill.Bill:
+        found = change(request)
+        return true_bill(request) if found is None else found
+
+    _patch(limiter, "bill", billed)
+
+
 def counts_no_requests() -> None:
     """A key may ask as often as it likes."""
     _admitting(lambda limits: replace(limits, requests_per_minute=None))
@@ -66,6 +78,21 @@ def counts_no_requests() -> None:
 def counts_no_tokens() -> None:
     """A key may use as many tokens a minute as it likes."""
     _admitting(lambda limits: replace(limits, tokens_per_minute=None))
+
+
+def counts_no_stream() -> None:
+    """A stream whose usage nobody asked for is free."""
+    _billing(lambda request: bill.NOTHING if request.attempts[-1].usage is None else None)
+
+
+def counts_nobody_who_leaves() -> None:
+    """Who leaves a stream in its midst has used nothing."""
+    _billing(lambda request: bill.NOTHING if request.attempts[-1].end is AttemptEnd.LEFT else None)
+
+
+def counts_by_its_own_estimate() -> None:
+    """A key is held to what its requests were thought to take, whatever they took."""
+    _billing(lambda _: bill.Bill(prompt_tokens=3, completion_tokens=4))
 
 
 def forgets_the_month() -> None:
@@ -141,6 +168,9 @@ LIMITS: Final = tuple(
     for requirement, apply in (
         ("limits.requests.minute", counts_no_requests),
         ("limits.tokens.minute", counts_no_tokens),
+        ("limits.tokens.streamed", counts_no_stream),
+        ("limits.tokens.left", counts_nobody_who_leaves),
+        ("usage.billing.follows", counts_by_its_own_estimate),
         ("limits.tokens.month", forgets_the_month),
         ("limits.spend.month", counts_no_money),
         ("limits.request.max_tokens", lets_any_answer_be_asked_for),

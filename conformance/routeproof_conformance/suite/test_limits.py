@@ -21,13 +21,16 @@ from routeproof_conformance.api import (
     Expect,
     Form,
     Gateway,
+    Leave,
     NotTestable,
     Observed,
+    Providers,
     Raw,
     Target,
 )
 from routeproof_conformance.vocabulary.offered import offered
 from routeproof_conformance.vocabulary.standing import LIMIT, REMAINING, RESET, standing, told
+from routeproof_simulator.behaviours import pace, usage
 
 FEW_REQUESTS = "few_requests"
 FEW_TOKENS = "few_tokens"
@@ -38,6 +41,7 @@ SMALL_ANSWERS = "small_answers"
 REQUESTS_MAX = 60  #: with which every declared limit of tokens or of money has to be used up
 ANSWERED = (CHAT, CHAT_STREAM, COMPLETION)  # the forms whose answers have a size that can be asked for
 SMALL = {"max_tokens": 4}
+NOWHERE = (("GET", "/no-such-path"), ("PUT", "/models"))  # a path and a method that there is not
 
 
 def total(seen: Observed) -> int:
@@ -122,6 +126,55 @@ async def test_tokens_over_the_limit_are_refused(gateway: Gateway, target: Targe
         unsent(target, expect, refused)
 
 
+async def fresh(target: Target, key: str) -> int:
+    """Return the key's limit of tokens, when all that it has used in the window is forgotten."""
+    window = target.need(target.limits.window, "limits.window")
+    limit = target.need(target.limits.tokens, "limits.tokens")
+    target.key(key)
+    await trio.sleep(window * (1 + target.limits.slot_share))
+    return limit
+
+
+@pytest.mark.requirement("limits.tokens.streamed")
+async def test_streams_that_tell_no_usage_use_up_a_limit(gateway: Gateway, target: Target, expect: Expect) -> None:
+    """Streams whose usage nobody asked for count: a key that asks for nothing else is refused with 429."""
+    await fresh(target, FEW_TOKENS)
+    ask = Ask(form=CHAT_STREAM, key=FEW_TOKENS, body=SMALL, text="Say hello. " * 20)
+    answers = await used_up(gateway, expect, ask, 429, "rate_limit_error")
+    expect(answers, expected="a stream before the limit", actual="none")
+
+
+@pytest.mark.requirement("limits.tokens.left")
+async def test_streams_that_are_left_use_up_a_limit(
+    gateway: Gateway, target: Target, providers: Providers, expect: Expect
+) -> None:
+    """Streams that their client leaves in their midst count: a key that does nothing else is refused with 429."""
+    await fresh(target, FEW_TOKENS)
+    await providers.behave_all(pace(100.0))
+    body = {"max_tokens": 40}
+    ask = Ask(form=CHAT_STREAM, key=FEW_TOKENS, body=body, text="Say hello. " * 20, leave=Leave.streaming())
+    seen = await gateway.send(ask)
+    for _ in range(REQUESTS_MAX):
+        if seen.status != 200:
+            break
+        seen = await gateway.send(ask)
+    expect.error(seen, 429, "rate_limit_error")
+
+
+@pytest.mark.requirement("usage.billing.follows")
+@pytest.mark.parametrize("form", [CHAT, COMPLETION], ids=str)
+async def test_what_is_counted_is_the_usage_that_was_told(
+    gateway: Gateway, target: Target, providers: Providers, expect: Expect, form: Form
+) -> None:
+    """An answer that tells as many tokens as a key has uses them up, however short it is."""
+    limit = await fresh(target, FEW_TOKENS)
+    await providers.behave_all(usage(limit // 2, limit - limit // 2))
+    ask = Ask(form=form, key=FEW_TOKENS, body=SMALL)
+    expect.success(await gateway.send(ask))
+    refused = await gateway.send(ask)
+    expect.error(refused, 429, "rate_limit_error")
+
+
 @pytest.mark.requirement("limits.tokens.month")
 async def test_a_month_of_tokens_that_is_used_up_is_402(gateway: Gateway, target: Target, expect: Expect) -> None:
     """A key that has used its tokens of the month is refused with 402 in every form; other keys are served."""
@@ -175,8 +228,9 @@ async def test_every_response_tells_where_the_key_stands(gateway: Gateway, targe
     limit = target.need(target.limits.requests, "limits.requests")
     unknown = Ask(form=CHAT, model=target.models.unknown, key=FEW_REQUESTS)
     broken = Ask(form=CHAT, without=("messages",), key=FEW_REQUESTS)
+    nowhere = [Raw(method=method, path=path, key=FEW_REQUESTS) for method, path in NOWHERE]
     target.key(FEW_REQUESTS)
-    asks: list[Ask | Raw] = [Raw(method="GET", path="/models", key=FEW_REQUESTS), unknown, broken]
+    asks: list[Ask | Raw] = [Raw(method="GET", path="/models", key=FEW_REQUESTS), unknown, broken, *nowhere]
     asks += [Ask(form=form, key=FEW_REQUESTS) for form in offered(target, FORMS)]
     for ask in asks:
         seen = await gateway.send(ask)

@@ -110,6 +110,11 @@ class AnthropicReader:
         self.usage: msgspec.Raw | None = None
         self.is_done = False
 
+    @property
+    def said(self) -> int:
+        """How many bytes of text and of calls the client was told so far."""
+        return self._chunks.said
+
     def read(self, event: Event) -> tuple[bytes, bool]:
         """Return what the client gets for *event*, and whether it moves the answer on."""
         data = event.data.encode()

@@ -67,6 +67,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def said(self) -> int:
+        """How many bytes of text and of calls the client was told so far."""
+        ...
+
+    @property
     def is_done(self) -> bool:
         """Whether `[DONE]` has been told."""
         ...

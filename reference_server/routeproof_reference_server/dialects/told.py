@@ -58,6 +58,7 @@ class Chunks:
     def __init__(self, label: Label, *, include_usage: bool) -> None:
         self._include_usage = include_usage
         self._begun: set[int] = set()
+        self.said = 0  #: bytes of text and of calls
         self._head: dict[str, object] = {
             "id": label.id,
             "object": "chat.completion.chunk",
@@ -67,6 +68,8 @@ class Chunks:
 
     def delta(self, index: int, delta: dict[str, object], reason: str | None = None) -> bytes:
         """Return a chunk with one *delta*."""
+        if delta:
+            self.said += len(_encode(list(delta.values())))
         if index not in self._begun:
             self._begun.add(index)
             delta = {"role": "assistant", **delta}

@@ -1,8 +1,7 @@
 """Requests as rows of the ledger. Pure.
 
-A request is written once: when its answer is complete, before its last byte goes out, or else when it is over. Who
-served is billed at its own prices; a failed attempt is not, and neither is an answer that broke or was left, for no
-provider told its usage.
+A request is written once: when its answer is complete, before its last byte goes out, or else when it is over. What it
+is billed is said by `limits/bill.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from routeproof_reference_server.limits.rules import cost
-from routeproof_reference_server.operations.usage import tokens
+from routeproof_reference_server.limits.bill import bill
 from routeproof_reference_server.records import AttemptEnd, RequestRecord
 
 REFUSED: Final = "refused"  # before any attempt was made
@@ -51,8 +49,7 @@ def rows_of(request: RequestRecord, *, now: float, at: float) -> tuple[RequestRo
     attempts = request.attempts
     last = attempts[-1] if attempts else None
     is_served = last is not None and last.end is AttemptEnd.SERVED
-    counted = tokens(last.usage if last is not None and is_served else None)
-    prompt, completion = counted.prompt_tokens or 0, counted.completion_tokens or 0
+    billed = bill(request)
     began = at - (now - request.began)
     row = RequestRow(
         id=request.id,
@@ -67,9 +64,9 @@ def rows_of(request: RequestRecord, *, now: float, at: float) -> tuple[RequestRo
         end=REFUSED if last is None or last.end is None else last.end.value,
         provider=None if last is None else last.deployment.provider,
         served_model=last.deployment.model if last is not None and is_served else None,
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        cost=cost(last.deployment, prompt, completion) if last is not None else 0,
+        prompt_tokens=billed.prompt_tokens,
+        completion_tokens=billed.completion_tokens,
+        cost=billed.cost,
     )
     tried: list[AttemptRow] = [
         (

@@ -13,8 +13,10 @@ from routeproof_reference_server.routing.catalogue import Deployment
 
 BYTES_PER_TOKEN: Final = 4  # OpenAI's rule of thumb for English text; JSON around it makes it an upper bound for most
 ASKED: Final = ("messages", "prompt", "input", "tools", "functions", "response_format")
+PROMPT: Final = "prompt"
 ANSWER_LIMITS: Final = ("max_completion_tokens", "max_tokens")  # by what clients bound an answer
 
+_PROMPTS: Final = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 _NUMBER: Final = msgspec.json.Decoder(int | float | None)
 
 
@@ -25,6 +27,12 @@ def max_tokens(fields: Mapping[str, msgspec.Raw]) -> tuple[str, int] | None:
     return max(given, key=lambda each: each[1], default=None)
 
 
+def prompt_tokens(fields: Mapping[str, msgspec.Raw]) -> int:
+    """Return how many tokens are asked with, roughly."""
+    asked = sum(len(bytes(fields[name])) for name in ASKED if name in fields)
+    return -(-asked // BYTES_PER_TOKEN)
+
+
 def estimate(
     fields: Mapping[str, msgspec.Raw], deployments: Iterable[Deployment], *, answers: bool, completion: int
 ) -> Amount:
@@ -32,13 +40,24 @@ def estimate(
 
     An answer, where there is one (*answers*), counts for what its request allows, else for *completion* tokens.
     """
-    asked = sum(len(bytes(fields[name])) for name in ASKED if name in fields)
-    prompt = -(-asked // BYTES_PER_TOKEN)
+    prompt = prompt_tokens(fields)
     bound = max_tokens(fields)
     each = completion if bound is None else bound[1]
-    answered = each * (_number(fields, "n") or 1) if answers else 0
+    answered = each * _answers(fields) if answers else 0
     spend = max((cost(deployment, prompt, answered) for deployment in deployments), default=0)
     return Amount(prompt + answered, spend)
+
+
+def _answers(fields: Mapping[str, msgspec.Raw]) -> int:
+    """Return how many answers are made: `n` or `best_of`, the larger one, for each prompt of a list."""
+    each = max(_number(fields, "n") or 1, _number(fields, "best_of") or 1)
+    if PROMPT not in fields:
+        return each
+    match _PROMPTS.decode(fields[PROMPT]):
+        case [str() | list(), *_] as prompts:
+            return each * len(prompts)
+        case _:  # one, as a text or as tokens
+            return each
 
 
 def _number(fields: Mapping[str, msgspec.Raw], name: str) -> int | None:

@@ -3,9 +3,9 @@
 Rule 1. What is refused consumes nothing. A month that is used up (402) is told before a minute that is (429), for
         waiting does not help.
 Rule 2. A request counts once, when it is admitted, whatever becomes of it.
-Rule 3. Its tokens and its money are reserved by an estimate, and settled by the usage of the provider that served.
-Rule 4. Where no provider served, all that was reserved is given back. Where an answer broke or was left before its
-        usage came, nothing is billed to the month, but the minute keeps the estimate: its tokens were made.
+Rule 3. Its tokens and its money are reserved by an estimate, and settled by what it is billed (`bill.py`).
+Rule 4. Where no provider served, all that was reserved is given back. Where an answer broke, nothing is billed to the
+        month, but the minute keeps the estimate: its tokens were made.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 import msgspec
 
@@ -24,14 +24,16 @@ from routeproof_reference_server.headers import (
     RATELIMIT_RESET_REQUESTS,
     RETRY_AFTER,
 )
+from routeproof_reference_server.limits.bill import bill
 from routeproof_reference_server.limits.estimate import estimate, max_tokens
 from routeproof_reference_server.limits.month import Amount, Budget, month_of
-from routeproof_reference_server.limits.rules import UNLIMITED, KeyLimits, cost
+from routeproof_reference_server.limits.rules import UNLIMITED, KeyLimits
 from routeproof_reference_server.limits.seam import Measure, SlidingSum, Spent, Sums
 from routeproof_reference_server.limits.window import Window
-from routeproof_reference_server.operations.usage import tokens
 from routeproof_reference_server.records import AttemptEnd, AttemptRecord, RequestRecord
 from routeproof_reference_server.routing.catalogue import Deployment
+
+_BILLED: Final = frozenset({AttemptEnd.SERVED, AttemptEnd.LEFT})
 
 
 @dataclass(slots=True)
@@ -118,17 +120,17 @@ class Limiter:
         """Only how it ends matters."""
 
     def attempt_ended(self, request: RequestRecord, attempt: AttemptRecord) -> None:
-        """Settle what *attempt* took, where it served."""
-        if attempt.end is AttemptEnd.SERVED and (held := self._open.pop(request.id, None)) is not None:
-            counted = tokens(attempt.usage)
-            prompt, completion = counted.prompt_tokens or 0, counted.completion_tokens or 0
-            spend = cost(attempt.deployment, prompt, completion)
-            self._settle(held, Amount(prompt + completion, spend), in_minute=prompt + completion)
+        """Settle what *attempt* took, where its answer was served, or left in its midst."""
+        if attempt.end not in _BILLED or attempt.first is None:
+            return
+        if (held := self._open.pop(request.id, None)) is not None:
+            billed = bill(request)
+            self._settle(held, Amount(billed.tokens, billed.cost), in_minute=billed.tokens)
 
     def request_ended(self, request: RequestRecord) -> None:
         """Give back what was reserved and not settled."""
         if (held := self._open.pop(request.id, None)) is not None:
-            was_heard = request.served is not None  # an answer that broke or was left
+            was_heard = request.served is not None  # an answer that broke
             self._settle(held, Amount(), in_minute=held.amount.tokens if was_heard else 0)
 
     def _settle(self, held: _Reservation, amount: Amount, *, in_minute: int) -> None:
