@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import trio
 
 from tests.fuzz.campaign import run_campaign
+from tests.fuzz.described import run_described, running
 from tests.fuzz.structured import run_structured
 
 FINDINGS_SHOWN = 20
@@ -20,24 +21,29 @@ FINDINGS_SHOWN = 20
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--inputs", type=int, default=105_000, help="a third of each kind")
+    parser.add_argument("--inputs", type=int, default=105_000, help="a quarter of each kind")
     options = parser.parse_args()
-    third = options.inputs // 3
+    quarter = options.inputs // 4
     began = time.monotonic()
-    print(f"seed {options.seed}: {third} inputs of each kind", flush=True)
-    statuses = run_structured(number=third, of_seed=options.seed)
+    print(f"seed {options.seed}: {quarter} inputs of each kind", flush=True)
+    statuses = run_structured(number=quarter, of_seed=options.seed)
     print(f"structured requests: {sum(statuses.values())}: {dict(sorted(statuses.items()))}", flush=True)
     with TemporaryDirectory() as folder:
         campaign = partial(
-            run_campaign, seed=options.seed, clients=third, providers=third, log=Path(folder) / "gateway.log"
+            run_campaign, seed=options.seed, clients=quarter, providers=quarter, log=Path(folder) / "gateway.log"
         )
         outcome = trio.run(campaign)
     print(f"broken requests and broken answers: {outcome.ends.total()}: {dict(sorted(outcome.ends.items()))}")
     print(f"held before: {outcome.before}\nheld after:  {outcome.after}")
-    for finding in outcome.findings[:FINDINGS_SHOWN]:
+    with TemporaryDirectory() as folder, running(Path(folder)) as base_url:
+        described = run_described(base_url, number=quarter, of_seed=options.seed)
+    for name, answered in described.statuses.items():
+        print(f"{name}: {dict(sorted(answered.items()))}")
+    findings = [*map(str, outcome.findings), *described.findings]
+    for finding in findings[:FINDINGS_SHOWN]:
         print(finding)
-    print(f"{len(outcome.findings)} findings in {time.monotonic() - began:.0f} s")
-    return bool(outcome.findings)
+    print(f"{len(findings)} findings in {time.monotonic() - began:.0f} s")
+    return bool(findings)
 
 
 if __name__ == "__main__":

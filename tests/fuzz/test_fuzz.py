@@ -9,8 +9,11 @@ from random import Random
 import pytest
 import trio
 
+from routeproof_simulator.fleet import load_fleet, on_free_ports
+from routeproof_simulator.thread import FleetThread
 from tests.fuzz.campaign import run_campaign
 from tests.fuzz.corpus import REQUESTS
+from tests.fuzz.described import run_described, running
 from tests.fuzz.mutation import mutated, pieces
 from tests.fuzz.structured import run_structured
 
@@ -30,6 +33,20 @@ def test_broken_requests_and_broken_answers_end_in_words_and_leave_nothing_behin
     assert [str(each) for each in outcome.findings] == []
     assert outcome.ends.total() == 1000
     assert outcome.ends["200"] > 100
+
+
+def test_what_the_document_describes_is_answered_as_it_says(tmp_path: Path) -> None:
+    with running(tmp_path) as base_url:
+        outcome = run_described(base_url, number=250, of_seed=SEED)
+    assert outcome.findings == []
+    assert outcome.number >= 250
+    assert all(each.total() > 0 for each in outcome.statuses.values())
+
+
+def test_what_is_answered_otherwise_is_found() -> None:
+    with FleetThread(on_free_ports(load_fleet())) as fleet:  # a provider, which is no gateway
+        outcome = run_described(fleet.base_urls["alpha"], number=10, of_seed=SEED)
+    assert any("X-Inferoute-Request-Id" in each for each in outcome.findings)
 
 
 def test_the_same_seed_makes_the_same_input() -> None:
