@@ -17,7 +17,7 @@ import trio
 
 from routeproof_reference_server.config import LogLevel
 from routeproof_reference_server.ledger.rows import rows_of
-from routeproof_reference_server.ledger.seam import Booked
+from routeproof_reference_server.ledger.seam import Booked, Say
 from routeproof_reference_server.ledger.store import Store
 from routeproof_reference_server.records import AttemptEnd, AttemptRecord, RequestRecord
 from routeproof_spec.errors import RouteproofError
@@ -26,8 +26,6 @@ WAITING_MAX: Final = 100_000  # rows, some 100 MB; beyond it the newest are lost
 CATCH_UP: Final = 0.5  #: seconds between two tries
 CHECKPOINT: Final = 5.0  #: seconds between two checkpoints
 AT_ONCE: Final = 1_000  # rows in one transaction, when many wait
-
-Say = Callable[[LogLevel, str, str], None]
 
 
 @final

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
-from routeproof_reference_server.config import LedgerConfig, LogLevel
-from routeproof_reference_server.ledger.seam import LedgerStore
+from routeproof_reference_server.config import LedgerConfig
+from routeproof_reference_server.ledger.seam import LedgerStore, Say
 from routeproof_reference_server.ledger.store import Store
 from routeproof_reference_server.limits.shared import Shared
 from routeproof_spec.errors import RouteproofError
-
-Say: TypeAlias = Callable[[LogLevel, str, str], None]
 
 SCHEMES: Final = ("postgresql://", "postgres://")
 
@@ -29,15 +26,12 @@ class Sharing(Protocol):
         """Exchange until cancelled."""
         ...
 
-    @property
-    def end(self) -> Callable[[], Awaitable[None]]:
+    async def end(self) -> None:
         """Exchange once more."""
         ...
 
 
-def sharing(
-    config: LedgerConfig, store: Store, shared: Shared, *, say: Callable[[LogLevel, str, str], None]
-) -> Sharing:
+def sharing(config: LedgerConfig, store: Store, shared: Shared, *, say: Say) -> Sharing:
     """Return what shares *store* and *shared* as *config* says. Raises `RouteproofError`."""
     if not is_url(config.url):
         raise RouteproofError(f"the ledger's URL begins otherwise; wanted {SCHEMES[0]}user@host:port/database")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, Protocol, TypeAlias, final
 
+from routeproof_reference_server.config import LogLevel
 from routeproof_reference_server.ledger.rows import AttemptRow, RequestRow
 from routeproof_reference_server.limits.month import Amount, Month
 
 Booked: TypeAlias = tuple[RequestRow, Sequence[AttemptRow]]
+Say: TypeAlias = Callable[[LogLevel, str, str], None]
+"""Puts a sentence into the log, with its level and the name of what happened."""
 KeyRow: TypeAlias = tuple[bytes, str, float, float | None, str]
 """SHA-256, name, times of creation and revocation (Unix seconds), and as JSON what the key may do."""
 

@@ -19,7 +19,7 @@ import trio
 
 from routeproof_reference_server.config import LogLevel
 from routeproof_reference_server.ledger.postgres import News, SharedStore, place_of
-from routeproof_reference_server.ledger.seam import Booked, KeyRow, NameTakenError
+from routeproof_reference_server.ledger.seam import Booked, KeyRow, NameTakenError, Say
 from routeproof_reference_server.ledger.store import Store
 from routeproof_reference_server.limits.month import month_of
 from routeproof_reference_server.limits.shared import Count, Shared
@@ -28,7 +28,6 @@ from routeproof_spec.errors import RouteproofError
 AT_ONCE: Final = 500  # requests in one transaction
 END_SECONDS_MAX: Final = 5.0  #: that the last exchange may take
 
-Say = Callable[[LogLevel, str, str], None]
 _TROUBLES: Final = (psycopg.Error, RouteproofError, sqlite3.Error)
 
 
