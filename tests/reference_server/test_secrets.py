@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -17,7 +19,14 @@ import trio
 
 from routeproof_reference_server import serve
 from routeproof_reference_server.auth import KeyRing
-from routeproof_reference_server.config import GatewayConfig, KeyConfig, LogConfig, LogLevel, OperationsConfig
+from routeproof_reference_server.config import (
+    GatewayConfig,
+    KeyConfig,
+    LedgerConfig,
+    LogConfig,
+    LogLevel,
+    OperationsConfig,
+)
 from routeproof_reference_server.errors import GatewayError
 from tests.reference_server.edge import CONFIG
 from tests.reference_server.gateway import WALL, chat
@@ -59,7 +68,7 @@ class Echo:
         await stream.send_all(head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
-def planted(port: int) -> GatewayConfig:
+def planted(port: int, *, operations: int = 0, ledger: str = "") -> GatewayConfig:
     url = f"http://127.0.0.1:{port}/{TENANT}/v1"
     providers = [msgspec.structs.replace(each, base_url=url, api_key=PROVIDER) for each in CONFIG.providers]
     key = KeyConfig(name="somebody", sha256=hashlib.sha256(CLIENT.encode()).hexdigest())
@@ -68,7 +77,8 @@ def planted(port: int) -> GatewayConfig:
         providers=tuple(providers),
         keys=(key,),
         log=LogConfig(level=LogLevel.DEBUG),
-        operations=OperationsConfig(port=0),
+        operations=OperationsConfig(port=operations),
+        ledger=LedgerConfig(path=ledger),
     )
 
 
@@ -92,24 +102,44 @@ async def everything(base_url: str) -> bytes:
     return bytes(told)
 
 
+async def scraped(port: int) -> bytes:
+    """Return the page of metrics."""
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10.0) as client:
+        return (await client.get("/metrics")).content
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @pytest.mark.end_to_end
-def test_no_secret_comes_out_anywhere() -> None:
+def test_no_secret_comes_out_anywhere(tmp_path: Path) -> None:
     log = bytearray()
     provider = Echo(statuses=(200, 401, 400, 429, 500, 503, 302))
 
-    async def main() -> bytes:
+    async def main() -> tuple[bytes, bytes]:
         async with trio.open_nursery() as nursery:
             start = partial(trio.serve_tcp, provider.handle, 0, host="127.0.0.1")
             listeners: list[trio.SocketListener] = await nursery.start(start)
-            config = planted(listeners[0].socket.getsockname()[1])
+            operations = free_port()
+            at = listeners[0].socket.getsockname()[1]
+            config = planted(at, operations=operations, ledger=str(tmp_path / "ledger.db"))
             base_url: str = await nursery.start(partial(serve, config, port=0, sink=log.extend))
             told = await everything(base_url)
+            metrics = await scraped(operations)
             nursery.cancel_scope.cancel()
-        return told
+        return told, metrics
 
-    told = trio.run(main)
+    told, metrics = trio.run(main)
+    written = b"".join(each.read_bytes() for each in sorted(tmp_path.iterdir()))
     assert b"Refused" in told  # the providers' texts were told,
-    assert b"somebody" in log  # and the log was written
+    assert b"somebody" in log  # the log was written,
+    assert b"somebody" in written  # the ledger too,
+    assert b"routeproof_gateway_requests" in metrics  # and all of it was counted
+    for secret in (PROVIDER, TENANT, STRANGER, CLIENT):
+        assert secret.encode() not in written + metrics, secret
     own = told.replace(f"'{CLIENT}'".encode(), b"")  # but for what a client is told of its own model's name
     for secret in (PROVIDER, TENANT, STRANGER):
         assert secret.encode() not in own.replace(f"'{STRANGER}'".encode(), b""), secret
