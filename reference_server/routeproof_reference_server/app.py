@@ -18,6 +18,7 @@ import httpcore2
 import msgspec
 from quart import Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import PathConverter
 
 from routeproof_reference_server.admission import Admission
 from routeproof_reference_server.asgi import Gateway, visit
@@ -128,6 +129,7 @@ class _Handlers:
 
     def bind(self, app: Gateway) -> None:
         """Give every operation of the contract its handler, and every error its envelope."""
+        app.url_map.converters["rest"] = _Rest
         bound: dict[str, Callable[..., Awaitable[Response]]] = {
             "listModels": self.list_models,
             "retrieveModel": self.retrieve_model,
@@ -137,7 +139,7 @@ class _Handlers:
             bound[id_] = partial(self.infer, operation, capability, BodyReader(operation))
         for operation in _CONTRACT.operations.values():
             # A model id may hold a slash, so the parameter takes all that is left of the path.
-            path = _CONTRACT.prefix + operation.path.replace("{model}", "<path:model>")
+            path = _CONTRACT.prefix + operation.path.replace("{model}", "<rest:model>")
             handler = bound[operation.id]
             app.add_url_rule(path, operation.id, handler, methods=[operation.method], provide_automatic_options=False)
         app.register_error_handler(GatewayError, _told)
@@ -208,6 +210,12 @@ class _Handlers:
         if self.drain.is_leaving:
             response.headers["Connection"] = "close"
         return response
+
+
+class _Rest(PathConverter):
+    """All that is left of a path, a line break in it too: Werkzeug's own ends there."""
+
+    regex = r"[^/](?s:.*?)"
 
 
 async def _body() -> bytes:

@@ -356,6 +356,18 @@ def test_an_unknown_path_is_404_in_the_envelope(path: str) -> None:
     run(test)
 
 
+@pytest.mark.parametrize("model", ["a%0Ab", "%0A", "a/b", "a%2Fb", "%F1%87%86%A4"])
+def test_any_text_is_the_id_of_a_model(model: str) -> None:
+    async def main() -> None:
+        async with gateway() as (client, _):
+            unknown = await client.get(f"/models/{model}")
+            assert failure(unknown)[0] == 404
+            assert unknown.json()["error"]["param"] == "model"
+            assert (await client.get(f"/models/{model}", headers={"authorization": ""})).status_code == 401
+
+    run_virtual(main)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allow"), [("GET", "/embeddings", "POST"), ("OPTIONS", "/models", "GET, HEAD")]
 )
