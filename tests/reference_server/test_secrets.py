@@ -17,6 +17,7 @@ import msgspec
 import pytest
 import trio
 
+import routeproof_reference_server
 from routeproof_reference_server import serve
 from routeproof_reference_server.auth import KeyRing
 from routeproof_reference_server.config import (
@@ -162,11 +163,16 @@ def test_a_configuration_does_not_show_its_keys() -> None:
 KEYS = [KeyConfig(name=f"k{n}", sha256=hashlib.sha256(f"th-known-{n}".encode()).hexdigest()) for n in range(20)]
 
 
+GATEWAY = str(Path(routeproof_reference_server.__file__).parent)
+
+
 def lines_of(ring: KeyRing, key: str) -> list[tuple[CodeType, int]]:
-    """The lines that are run, in their order, to find out whose *key* is."""
+    """The gateway's lines that are run, in their order, to find out whose *key* is."""
     run: list[tuple[CodeType, int]] = []
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.startswith(GATEWAY):
+            return None  # pytest's, or what the garbage collector calls in between
         if event == "line":
             run.append((frame.f_code, frame.f_lineno))
         return trace
@@ -184,4 +190,6 @@ def lines_of(ring: KeyRing, key: str) -> list[tuple[CodeType, int]]:
 @pytest.mark.parametrize("near", ["th-known-1x", "th-known-", "th-known-2", "th-nnown-19", "x"])
 def test_a_key_that_is_nearly_right_is_refused_by_the_same_steps_as_any_other(near: str) -> None:
     ring = KeyRing([msgspec.structs.replace(each) for each in KEYS if each.name != "k2"])
-    assert lines_of(ring, near) == lines_of(ring, "th-of-somebody-else")
+    steps = lines_of(ring, near)
+    assert len(steps) > len(KEYS)  # each of them was compared
+    assert steps == lines_of(ring, "th-of-somebody-else")
