@@ -161,7 +161,7 @@ class Store:
         """Return up to *most* requests that are in the outbox."""
         run = self._connection.execute
         columns = ", ".join(f"requests.{name}" for name in RequestRow.__struct_fields__)
-        found = run(f"select {columns} from outbox join requests on id = request limit ?", (most,)).fetchall()  # noqa: S608
+        found = run(f"select {columns} from outbox join requests on id = request limit ?", (most,)).fetchall()  # noqa: S608 - of a Struct
         attempts: dict[str, list[AttemptRow]] = {row[0]: [] for row in found}
         for name in attempts:
             attempts[name] = run("select * from attempts where request = ? order by number", (name,)).fetchall()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from routeproof_reference_server.limits.month import Amount
 from routeproof_reference_server.limits.rules import cost
 from routeproof_reference_server.routing.catalogue import Deployment
+from routeproof_spec.errors import NOT_JSON
 
 BYTES_PER_TOKEN: Final = 4  # OpenAI's rule of thumb for English text; JSON around it makes it an upper bound for most
 ASKED: Final = ("messages", "prompt", "input", "tools", "functions", "response_format")
 PROMPT: Final = "prompt"
 ANSWER_LIMITS: Final = ("max_completion_tokens", "max_tokens")  # by what clients bound an answer
+
+_Value = TypeVar("_Value")
 
 _PROMPTS: Final = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 _NUMBER: Final = msgspec.json.Decoder(int | float | None)
@@ -51,9 +54,7 @@ def estimate(
 def _answers(fields: Mapping[str, msgspec.Raw]) -> int:
     """Return how many answers are made: `n` or `best_of`, the larger one, for each prompt of a list."""
     each = max(_number(fields, "n") or 1, _number(fields, "best_of") or 1)
-    if PROMPT not in fields:
-        return each
-    match _PROMPTS.decode(fields[PROMPT]):
+    match _read(_PROMPTS, fields, PROMPT):
         case [str() | list(), *_] as prompts:
             return each * len(prompts)
         case _:  # one, as a text or as tokens
@@ -61,7 +62,16 @@ def _answers(fields: Mapping[str, msgspec.Raw]) -> int:
 
 
 def _number(fields: Mapping[str, msgspec.Raw], name: str) -> int | None:
-    if name not in fields:
-        return None
-    number = _NUMBER.decode(fields[name])  # the contract's schema has seen that it is one, or null
+    number = _read(_NUMBER, fields, name)
     return None if number is None else int(number)
+
+
+def _read(decoder: msgspec.json.Decoder[_Value], fields: Mapping[str, msgspec.Raw], name: str) -> _Value | None:
+    """Return what the field holds; None where it is not there, or is a field of that name of somebody else's.
+
+    The contract's schema has seen the fields that it knows; `prompt` in a chat is none of them, and passes through.
+    """
+    try:
+        return decoder.decode(fields[name]) if name in fields else None
+    except NOT_JSON:
+        return None

@@ -80,6 +80,8 @@ def test_no_bill_is_negative_and_its_money_is_that_of_its_tokens(
         ({"prompt": b'["one","two"]'}, 2),
         ({"prompt": b"[1,2,3]"}, 1),  # the tokens of one
         ({"prompt": b"[[1,2],[3]]", "n": b"2"}, 4),
+        ({"prompt": b'{"id":"of a chat, which knows no such field"}'}, 1),
+        ({"prompt": b'["one",{}]', "best_of": b'"all"', "n": b"2"}, 2),
     ],
 )
 def test_every_answer_that_a_request_makes_is_reserved(fields: dict[str, bytes], answers: int) -> None:

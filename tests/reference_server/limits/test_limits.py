@@ -224,6 +224,14 @@ def test_an_answer_that_may_be_too_large_is_out_of_range(field: str) -> None:
     assert len(run(talk, key(max_tokens=50)).seen) == 2
 
 
+def test_a_field_that_the_contract_does_not_know_is_served_under_a_limit_too() -> None:
+    async def talk(client: Client) -> None:
+        unknown = {"prompt": {"id": "p"}, "best_of": "all"}
+        assert (await ask(client, max_tokens=20, **unknown)).status_code == OK
+
+    run(talk, key(tokens_per_minute=200))
+
+
 def test_the_usage_of_a_stream_is_settled_too() -> None:
     usage = chunk({}, choices=[], usage={"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30})
 
