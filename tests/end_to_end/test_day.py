@@ -113,7 +113,7 @@ class Day:
                 await send(message)
 
             if scope["type"] == "lifespan":
-                await gateway(scope, watched, told)  # type: ignore[arg-type]
+                await gateway(scope, watched, told)  # type: ignore[arg-type]  # ASGI, untyped here
                 return
             if len(self.held) == 1 and trio.current_time() >= WARM and not gateway.router.observed.in_flight():
                 self.held.append(held(gateway, limiter))
@@ -123,7 +123,7 @@ class Day:
                     message["body"] = bytes(bytearray(body))  # what the client keeps is not the gateway's
                 await send(message)
 
-            await gateway(scope, receive, handed)  # type: ignore[arg-type]
+            await gateway(scope, receive, handed)  # type: ignore[arg-type]  # ASGI, untyped here
 
         return app
 
@@ -200,7 +200,7 @@ def served(rows: list[Row]) -> int:
 
 def change(rows: list[Row], **fields: object) -> None:
     index = served(rows)
-    rows[index] = replace(rows[index], **fields)  # type: ignore[arg-type]
+    rows[index] = replace(rows[index], **fields)  # type: ignore[arg-type]  # any field, by its name
 
 
 def bill_a_failure(rows: list[Row]) -> None:

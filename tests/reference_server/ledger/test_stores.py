@@ -116,5 +116,5 @@ def test_a_key_is_kept_by_its_hash_alone_and_its_name_stays_taken(place: Place) 
 def test_all_of_a_transaction_is_written_or_nothing(place: Place) -> None:
     broken = (*ATTEMPT[:1], None, *ATTEMPT[2:])  # an attempt without a number
     with pytest.raises(Exception, match=r"(?i)not.null"):
-        place.store.write([(row(), [ATTEMPT]), (row("req-2"), [broken])])  # type: ignore[list-item]
+        place.store.write([(row(), [ATTEMPT]), (row("req-2"), [broken])])  # type: ignore[list-item]  # that is the mistake
     assert place.store.usage("key", since=0.0, until=2 * WALL) == []
