@@ -194,11 +194,6 @@ class LedgerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     url_env: str = ""  # the environment variable that holds the URL, for one with a password
     sync: _Seconds = 0.5  #: seconds between two exchanges with that database
 
-    def __post_init__(self) -> None:
-        """Refuse a database without a file; raises `ValueError`."""
-        if (self.url or self.url_env) and not self.path:
-            raise ValueError("`path` beside it: there stands what was booked until the database has it")
-
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that an operator decides."""
@@ -260,6 +255,9 @@ def load_config(path: Path = DEFAULT_FILE, *, environ: Mapping[str, str]) -> Gat
 def _url(path: Path, ledger: LedgerConfig, environ: Mapping[str, str]) -> str:
     if not ledger.url and not ledger.url_env:
         return ""
+    if not ledger.path:  # told here, where no value is shown: a URL may hold a password
+        wanted = "a file beside the URL: there stands what was booked until the database has it"
+        raise ConfigError(file=path, key="ledger.path", found="nothing", wanted=wanted)
     return _secret(path, "ledger.url", ledger.url, ledger.url_env, environ)
 
 

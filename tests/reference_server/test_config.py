@@ -100,3 +100,11 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path, old: str, new: str, 
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, FILE.replace(old, new))
     assert told in str(caught.value)
+
+
+def test_a_shared_ledger_needs_a_file_of_its_own_and_its_password_is_not_told(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(DEFAULT_FILE.read_text() + '\n[ledger]\nurl = "postgresql://gateway:hush@db/ledger"\n')
+    with pytest.raises(ConfigError, match=r"ledger\.path: found nothing; wanted a file beside the URL") as caught:
+        load_config(path, environ={})
+    assert "hush" not in str(caught.value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import pytest
 import trio
 
 import routeproof_reference_server
+from routeproof_conformance.launch import free_port
 from routeproof_reference_server import serve
 from routeproof_reference_server.auth import KeyRing
 from routeproof_reference_server.config import (
@@ -107,12 +107,6 @@ async def scraped(port: int) -> bytes:
     """Return the page of metrics."""
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10.0) as client:
         return (await client.get("/metrics")).content
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.end_to_end
